@@ -1,0 +1,1 @@
+"""The engine: calls in, explained alerts out; plain Python over `audio`."""
