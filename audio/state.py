@@ -104,8 +104,8 @@ def _restored(value: Any, current: Any) -> Any:
         case "deque":
             return deque((_restored(item, None) for item in inner), maxlen=value["m"])
         case "tuple":
-            currents = current if isinstance(current, tuple) and len(current) == len(inner) else [None] * len(inner)
-            return tuple(_restored(item, now) for item, now in zip(inner, currents, strict=True))
+            parts = list(current) if isinstance(current, tuple) and len(current) == len(inner) else [None] * len(inner)
+            return tuple(_restored(item, now) for item, now in zip(inner, parts, strict=True))
         case "set":
             return set(inner)
         case "dict":
