@@ -15,7 +15,7 @@ from audio.vad import SileroModel
 from streams.alerts.rules import RuleSet
 from streams.events import CallEvent, CallInfo, Outputs, Record
 from streams.listen import Listener, ListenSettings
-from streams.supervise import Supervisor, SuperviseSettings
+from streams.supervise import SuperviseSettings, Supervisor
 
 SNAPSHOT_VERSION = 1
 

@@ -1,6 +1,6 @@
 """SUPERVISE: one call's words, health, coverage and summary, on word time.
 
-The third stage is fed the measurements of LISTEN and the terminal records of its utterances, in any order across the two.
+The third stage is fed the measurements of LISTEN and the terminal records of its utterances, in any order across both.
 Word time ends the longest run of measurements whose listed utterances all have their terminal record: rules over words
 look only that far, in the order (end_ms, party, id). So the same inputs give the same alerts whatever came first.
 """
