@@ -1,0 +1,202 @@
+"""How loud each party is, and how far over the line's noise.
+
+Speech level follows ITU-T P.56, method B: an envelope of two 30 ms stages, fifteen thresholds 6 dB apart, 200 ms of
+hangover; the active level is where the level over the active time stands 15.9 dB above the threshold that made it so.
+The envelope is taken from 4 ms means and not from single samples: against its 30 ms that costs under 0.1 dB and saves
+nine tenths of the time. The sum of squares is exact. Both run over the last minute, so that a line that goes quiet in
+its tenth minute shows; hold and announcements are left out.
+
+Noise is the median level of the frames without speech in the last 30 s, leaving out constant, gated and comfort-noise
+frames: where nearly nothing is left, the line tells nothing of its noise, and SNR stays undefined.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.signal import lfilter
+
+from audio.chunk import BLOCK_MS, FRAME_MS, PARTIES, FrameFacts, Int16Array, LineState, Measure
+from audio.facts import frame_levels, usable_frames
+from audio.state import Stateful
+
+Int64Array = npt.NDArray[np.int64]
+Float64Array = npt.NDArray[np.float64]
+
+ENVELOPE_STEP_MS = 4
+ENVELOPE_TIME_CONSTANT_MS = 30.0
+HANGOVER_MS = 200
+MARGIN_DB = 15.9
+THRESHOLDS = 2.0 ** np.arange(-15, 0)
+"""ITU-T P.56 clause 6: fifteen, each twice the last, the highest one half of full scale."""
+_HANGOVER_STEPS = HANGOVER_MS // ENVELOPE_STEP_MS
+_LONG_AGO = 1 << 20
+_TICK_HZ = 48_000
+_FULL_SCALE = 32768.0
+_DECAY = float(np.exp(-ENVELOPE_STEP_MS / ENVELOPE_TIME_CONSTANT_MS))
+_NUMERATOR = np.array([(1.0 - _DECAY) ** 2])
+_DENOMINATOR = np.array([1.0, -2.0 * _DECAY, _DECAY**2])
+
+
+@dataclass(frozen=True, slots=True)
+class LevelSettings:
+    """What a level is measured over.
+
+    Attributes:
+        window_ms: the last stretch that the speech level is taken over.
+        active_ms_min: active speech needed for a level (notes: 10 s).
+        noise_window_ms: the last stretch that noise is taken over (notes: 30 s).
+        noise_ms_min: usable frames needed for it (notes: 2 s).
+        noise_probability_max: frames at or over this may be speech, and are no noise (notes: leave at 0.35).
+        usable_dbov_min: frames under this are gated or comfort noise (as FactsSettings).
+        every_blocks: one measure every so many blocks (4 are 1,024 ms).
+    """
+
+    window_ms: int = 60_000
+    active_ms_min: int = 10_000
+    noise_window_ms: int = 30_000
+    noise_ms_min: int = 2_000
+    noise_probability_max: float = 0.35
+    usable_dbov_min: float = -70.0
+    every_blocks: int = 4
+
+
+class ActivityMeter(Stateful):
+    """The running part of P.56 for both parties: how much energy, and how long active over each threshold."""
+
+    STATE = ("_envelope", "_since")
+
+    def __init__(self) -> None:
+        self._envelope = np.zeros((2, 2))
+        self._since = np.full((2, len(THRESHOLDS)), _LONG_AGO, dtype=np.int64)
+
+    def push(self, native: tuple[Int16Array, Int16Array], rate_hz: tuple[int, int]) -> tuple[Int64Array, Int64Array]:
+        """Take the same stretch of both parties, whole frames of 32 ms.
+
+        Args:
+            native: per party int16 `(n,)`.
+            rate_hz: per party, their sample rate.
+
+        Returns:
+            int64 `(2,)`, sum of squares in LSB^2 as if at 48 kHz; int64 `(2, 15)`, active milliseconds per threshold.
+        """
+        energy = np.empty(2, dtype=np.int64)
+        rectified = []
+        for leg, (samples, rate) in enumerate(zip(native, rate_hz, strict=True)):
+            wide = samples.astype(np.int64)
+            energy[leg] = int(np.einsum("i,i->", wide, wide)) * (_TICK_HZ // rate)
+            step = rate * ENVELOPE_STEP_MS // 1000
+            rectified.append(np.abs(wide).reshape(-1, step).sum(axis=1) / (step * _FULL_SCALE))
+        envelope, self._envelope = lfilter(_NUMERATOR, _DENOMINATOR, np.stack(rectified), axis=-1, zi=self._envelope)
+        steps = envelope.shape[1]
+        index = np.arange(steps)
+        reached = np.where(envelope[:, None, :] >= THRESHOLDS[None, :, None], index, -_LONG_AGO)
+        reached[:, :, 0] = np.maximum(reached[:, :, 0], -self._since)
+        latest = np.maximum.accumulate(reached, axis=-1)
+        active = np.count_nonzero(index - latest <= _HANGOVER_STEPS, axis=-1)
+        self._since = np.minimum(steps - latest[:, :, -1], _LONG_AGO).astype(np.int64)
+        return energy, (active * ENVELOPE_STEP_MS).astype(np.int64)
+
+
+def active_level(energy: int, active_ms: npt.NDArray[Any]) -> tuple[float, float] | None:
+    """Active speech level by ITU-T P.56.
+
+    Args:
+        energy: sum of squares as `ActivityMeter` returns it, over the whole stretch.
+        active_ms: `(15,)`, active milliseconds per threshold over the same stretch.
+
+    Returns:
+        The level in dBov and the active time in ms, or None where there is no speech that stands out.
+    """
+    if energy <= 0 or active_ms[0] <= 0:
+        return None
+    mean_square_ms = energy / (_TICK_HZ / 1000 * _FULL_SCALE**2)
+    known = np.flatnonzero(active_ms > 0)
+    level = 10.0 * np.log10(mean_square_ms / active_ms[known])
+    over = level - 20.0 * np.log10(THRESHOLDS[known]) - MARGIN_DB
+    below = np.flatnonzero(over <= 0.0)
+    if len(below) == 0 or below[0] == 0:
+        return None
+    at = int(below[0])
+    share = over[at - 1] / (over[at - 1] - over[at])
+    answer = float(level[at - 1] + share * (level[at] - level[at - 1]))
+    return answer, float(mean_square_ms / 10.0 ** (answer / 10.0))
+
+
+class LevelDetector(Stateful):
+    """Measures `level_dbov`, `noise_dbov` and `snr_db` of each party, about once a second."""
+
+    STATE = ("_meter", "_entries", "_energy", "_active_ms", "_open_energy", "_open_active_ms", "_noise", "_noise_at")
+
+    def __init__(self, settings: LevelSettings = LevelSettings()) -> None:
+        self.settings = settings
+        self._meter = ActivityMeter()
+        self._entries: deque[tuple[Int64Array, Int64Array]] = deque()
+        self._energy = np.zeros(2, dtype=np.int64)
+        self._active_ms = np.zeros((2, len(THRESHOLDS)), dtype=np.int64)
+        self._open_energy = np.zeros(2, dtype=np.int64)
+        self._open_active_ms = np.zeros((2, len(THRESHOLDS)), dtype=np.int64)
+        self._noise = np.full((2, settings.noise_window_ms // FRAME_MS), np.inf, dtype=np.float32)
+        self._noise_at = 0
+
+    def push(self, facts: FrameFacts, line: LineState) -> list[Measure]:
+        """Take the facts of the next block; returns measures at every fourth."""
+        block = facts.block
+        energy, active_ms = self._meter.push(block.native, block.rate_hz)
+        if line.watching:
+            self._open_energy += energy
+            self._open_active_ms += active_ms
+            self._note_noise(facts)
+        if (block.index + 1) % self.settings.every_blocks:
+            return []
+        self._slide()
+        return self._measures(block.end_ms)
+
+    def _note_noise(self, facts: FrameFacts) -> None:
+        block = facts.block
+        columns = (self._noise_at + np.arange(block.frames)) % self._noise.shape[1]
+        self._noise_at = (self._noise_at + block.frames) % self._noise.shape[1]
+        quiet = ~facts.speech & (facts.speech_probability < self.settings.noise_probability_max)
+        for leg in range(2):
+            level = facts.level_dbov[leg]
+            candidates = quiet[leg] & (level > self.settings.usable_dbov_min)
+            if candidates.any():
+                varied = frame_levels(block.native[leg], block.frames)[1]
+                candidates = usable_frames(level, varied & candidates, block.present[leg], -np.inf)
+            self._noise[leg, columns] = np.where(candidates, level, np.float32(np.inf))
+
+    def _slide(self) -> None:
+        """Close one entry of the window, and let the oldest go."""
+        self._entries.append((self._open_energy, self._open_active_ms))
+        self._energy += self._open_energy
+        self._active_ms += self._open_active_ms
+        self._open_energy = np.zeros_like(self._open_energy)
+        self._open_active_ms = np.zeros_like(self._open_active_ms)
+        while len(self._entries) * self.settings.every_blocks * BLOCK_MS > self.settings.window_ms:
+            energy, active_ms = self._entries.popleft()
+            self._energy -= energy
+            self._active_ms -= active_ms
+
+    def _measures(self, now_ms: int) -> list[Measure]:
+        settings = self.settings
+        measures = []
+        since_ms = max(0, now_ms - len(self._entries) * settings.every_blocks * BLOCK_MS)
+        noise_since_ms = max(0, now_ms - settings.noise_window_ms)
+        for leg, party in enumerate(PARTIES):
+            level = active_level(int(self._energy[leg]), self._active_ms[leg])
+            if level is not None and level[1] < settings.active_ms_min:
+                level = None
+            usable = self._noise[leg][self._noise[leg] < np.inf]
+            noise = float(np.median(usable)) if len(usable) * FRAME_MS >= settings.noise_ms_min else None
+            if level is not None:
+                detail = {"active_ms": round(level[1])}
+                measures.append(Measure("level_dbov", party, round(level[0], 2), since_ms, now_ms, detail))
+            if noise is not None:
+                measures.append(Measure("noise_dbov", party, round(noise, 2), noise_since_ms, now_ms))
+            if level is not None and noise is not None:
+                measures.append(Measure("snr_db", party, round(level[0] - noise, 2), noise_since_ms, now_ms))
+        return measures
