@@ -24,6 +24,7 @@ from audio.state import Stateful
 from audio.tones import ToneDetector, ToneSettings
 from audio.vad import SileroModel
 from audio.voice import Segmenter, SegmenterSettings
+from streams.alerts.coverage import Reason
 from streams.alerts.engine import AlertEngine
 from streams.alerts.rules import RuleSet
 from streams.conversation import Conversation, ConversationSettings
@@ -71,6 +72,7 @@ class Listener(Stateful):
         "_blocks",
         "_open",
         "_gap_from_ms",
+        "_attached",
         "_ended",
     )
 
@@ -78,6 +80,7 @@ class Listener(Stateful):
         self, call: CallInfo, rules: RuleSet, silero: SileroModel, settings: ListenSettings | None = None
     ) -> None:
         self.call, self.settings = call, settings or ListenSettings()
+        self.silero = silero
         s = self.settings
         self.framer = Framer(s.framing)
         self.facts = FactsMaker(silero)
@@ -99,6 +102,7 @@ class Listener(Stateful):
         self._blocks = 0
         self._open: dict[str, Any] = _fresh()
         self._gap_from_ms: list[int | None] = [None, None]
+        self._attached = [False, False]
         self._ended = False
 
     @property
@@ -198,7 +202,7 @@ class Listener(Stateful):
                 "party": event.party.value if event.party else None,
                 "from_ms": max(event.at_ms, block.start_ms),
                 "to_ms": min(event.until_ms or event.at_ms, block.end_ms),
-                "reason": event.reason or "lost",
+                "reason": event.reason if event.reason in set(Reason) else Reason.AUDIO_LOST.value,
             }
             self._open["gaps"].append(interval)
         gaps = tuple(
@@ -272,6 +276,7 @@ class Listener(Stateful):
         """Turn runs of missing audio into the intervals of the coverage record."""
         if self.call.mono:
             return
+        self._attached = list(block.attached)
         for i, party in enumerate(PARTIES):
             absent = not block.present[i].any() and (bool(block.gaps[i]) or not block.attached[i])
             if absent:
@@ -287,7 +292,7 @@ class Listener(Stateful):
         self._gap_from_ms[i] = None
         if from_ms is None or now_ms - from_ms < self.settings.coverage_gap_ms_min:
             return
-        reason = "no_audio" if self.framer.attached[i] else "leg_missing"
+        reason = Reason.AUDIO_GAP if self._attached[i] else Reason.NO_AUDIO
         self._open["gaps"].append({"party": party.value, "from_ms": from_ms, "to_ms": now_ms, "reason": reason})
 
     def _observe(self, now_ms: int, measures: list[Measure], out: Outputs) -> None:
@@ -354,8 +359,8 @@ class Listener(Stateful):
             "monologue_ms_agent": agent.monologue_ms_longest if known else None,
             "monologue_ms_customer": customer.monologue_ms_longest if known else None,
             "response_ms_agent": _mean(agent.responses_ms_total, agent.responses) if known else None,
-            "late_samples": self.framer.late_samples,
-            "vad": self.facts.version,
+            "late_samples": sum(self.framer.late_samples),
+            "vad": self.silero.version,
         }
 
 

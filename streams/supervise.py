@@ -13,7 +13,7 @@ from typing import Any
 from audio.chunk import Measure, Party
 from audio.state import Stateful
 from streams.alerts.cause import call_cause
-from streams.alerts.coverage import Coverage
+from streams.alerts.coverage import Coverage, Reason
 from streams.alerts.engine import AlertEngine
 from streams.alerts.health import Health
 from streams.alerts.rules import RuleSet
@@ -30,7 +30,6 @@ class SuperviseSettings:
     rate_words_min: int = 40
     rate_speech_ms_min: int = 20_000
     """A speaking rate needs 40 words and 20 s of that party's speech."""
-    drop_reported_from: float = 1.0
     not_said_categories: tuple[str, ...] = ("greeting",)
     models: dict[str, str] = field(default_factory=dict)
 
@@ -53,7 +52,6 @@ class Supervisor(Stateful):
         "_spoken",
         "_unheard",
         "_sentiment",
-        "_health_shown",
         "_unwatched_shown",
         "_closed",
     )
@@ -74,7 +72,6 @@ class Supervisor(Stateful):
         self._spoken: dict[str, list[int]] = {party.value: [0, 0] for party in Party}
         self._unheard: dict[str, bool] = {party.value: False for party in Party}
         self._sentiment: dict[str, list[list[float]]] = {party.value: [] for party in Party}
-        self._health_shown = False
         self._unwatched_shown = False
         self._closed = False
 
@@ -113,7 +110,7 @@ class Supervisor(Stateful):
         """One utterance at its place in word time."""
         party, end_ms = Party(utterance["party"]), utterance["end_ms"]
         if utterance["state"] in ("given_up", "failed"):
-            reason = utterance.get("reason") or utterance["state"]
+            reason = Reason.WORDS_FAILED if utterance["state"] == "failed" else Reason.WORDS_GIVEN_UP
             self.coverage.lost(party, utterance["start_ms"], end_ms, reason)
             self._unheard[party.value] = True
             return
@@ -162,6 +159,7 @@ class Supervisor(Stateful):
         for gap in record["gaps"]:
             party = Party(gap["party"]) if gap["party"] else None
             self.coverage.lost(party, gap["from_ms"], gap["to_ms"], gap["reason"])
+        self.engine.note_alerts(record["alerts"])
         for alert in record["alerts"]:
             self._remember(alert)
         measures = self._not_said(now_ms) if self.settings.words else []
@@ -169,10 +167,8 @@ class Supervisor(Stateful):
         if unwatched_ms or self._unwatched_shown:
             measures.append(Measure("unwatched_ms", None, unwatched_ms, now_ms - unwatched_ms, now_ms))
             self._unwatched_shown = unwatched_ms > 0
-        drop = self.health.drop_60s(now_ms)
-        if drop or self._health_shown:
-            measures.append(Measure("health_drop_60s", None, drop, max(0, now_ms - 60_000), now_ms))
-            self._health_shown = drop > 0
+        if self._alerts:
+            measures += self.health.observations(now_ms)
         self._note(self.engine.observe(now_ms, measures), out)
         if record["last"]:
             self._note(self.engine.close(now_ms), out)
@@ -180,14 +176,14 @@ class Supervisor(Stateful):
             out.summary = self._summary(record["end"])
 
     def _not_said(self, now_ms: int) -> list[Measure]:
-        """How long the agent has gone without saying what must be said; unknown where words of theirs were lost."""
+        """What the agent has not said so far; unknown where words of theirs were lost, and before their first word."""
         party = Party.AGENT
         if self._unheard[party.value] or not self._spoken[party.value][0]:
             return []
         out = []
         for category in self.settings.not_said_categories:
             said = f"{party.value}:{category}" in self._said
-            out.append(Measure(f"not_said.{category}", party, 0 if said else now_ms, 0, now_ms))
+            out.append(Measure(f"not_said.{category}", party, 0 if said else 1, 0, now_ms))
         return out
 
     def _note(self, alerts: list[Record], out: Outputs) -> None:
@@ -205,7 +201,9 @@ class Supervisor(Stateful):
         call, totals = self.call, end["totals"]
         alerts = sorted(self._alerts.values(), key=lambda a: (a["raised_ms"], a["rule_id"], a["alert_id"]))
         if call.mono:
-            self.coverage.lost(None, 0, totals["duration_ms"], "one channel: who speaks is not known")
+            self.coverage.lost(None, 0, totals["duration_ms"], Reason.ONE_CHANNEL)
+        if "fallback" in totals["vad"]:
+            self.coverage.lost(None, 0, totals["duration_ms"], Reason.VAD_FALLBACK)
         return {
             "call_id": call.call_id,
             "tenant": call.tenant,
