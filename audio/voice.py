@@ -59,6 +59,7 @@ class UtteranceSpan:
         start_ms: first speech, in media time.
         end_ms: end of the last speech.
         samples: float32 `(n,)` in [-1, 1) at 16 kHz, with up to 200 ms of air on either side.
+        audio_from_ms: media time of the first sample.
     """
 
     party: Party
@@ -66,6 +67,7 @@ class UtteranceSpan:
     start_ms: int
     end_ms: int
     samples: Float32Array
+    audio_from_ms: int
 
 
 class _Speaker(Stateful):
@@ -151,7 +153,8 @@ class _Speaker(Stateful):
             end = min(end, stop * FRAME_SAMPLES - origin)
         self._number += 1
         samples = audio[begin:end].copy()
-        return [UtteranceSpan(self.party, self._number, start * FRAME_MS, (last + 1) * FRAME_MS, samples)]
+        from_ms = (begin + origin) // _SAMPLES_PER_MS
+        return [UtteranceSpan(self.party, self._number, start * FRAME_MS, (last + 1) * FRAME_MS, samples, from_ms)]
 
     def _trim(self) -> None:
         """Let go of audio that no utterance can use any more: keep one block before what is open."""

@@ -62,7 +62,7 @@ class CallEvent:
 
 @dataclass(frozen=True, slots=True)
 class SpeechPiece:
-    """An utterance to transcribe: float32 mono samples at 16 kHz, with where they stand in the call."""
+    """An utterance to transcribe: float32 mono samples at 16 kHz from `audio_from_ms` on, with air around the speech."""
 
     call_id: str
     utterance_id: str
@@ -70,6 +70,7 @@ class SpeechPiece:
     start_ms: int
     end_ms: int
     samples: Float32Array
+    audio_from_ms: int
     language: str | None
 
 

@@ -255,6 +255,7 @@ class Listener(Stateful):
                 span.start_ms,
                 span.end_ms,
                 span.samples,
+                span.audio_from_ms,
                 self.call.language,
             )
         )

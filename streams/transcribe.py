@@ -1,0 +1,91 @@
+"""TRANSCRIBE: one call's utterances, from audio to redacted words with sentiment and phrases.
+
+The second stage. What leaves it is redacted: words, phrases and sentiment are read from the text that is published, so
+their spans fit it. An utterance that ends in a number waits for the next one of that party (up to 5 s of media time).
+Every utterance that comes in leaves exactly one terminal record: final, empty or failed.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from audio.chunk import Party
+from audio.errors import VigieError
+from audio.whisper.transcriber import Transcriber, Transcript
+from streams.events import CallInfo, Record, SpeechPiece
+from streams.language import analyse
+from streams.language.redaction import Redactor
+
+
+class CallTranscription:
+    """The words of one call. Push its utterances in the order that LISTEN gave them, then flush."""
+
+    def __init__(self, call: CallInfo, transcriber: Transcriber) -> None:
+        self.call, self.transcriber = call, transcriber
+        self._redactors = {party: Redactor(language=call.language) for party in Party}
+        self.dropped: dict[str, int] = {}
+        """Utterances whose text was not kept, by reason."""
+
+    def push(self, piece: SpeechPiece) -> list[Record]:
+        """Transcribe one utterance; returns the records that may be published now, of either party."""
+        record = self._heard(piece)
+        self._redactors[piece.party.other].overheard(record)
+        released = self._redactors[piece.party.other].flush(piece.end_ms)
+        released += self._redactors[piece.party].push(record)
+        return [self._read(item) for item in released]
+
+    def flush(self) -> list[Record]:
+        """The call is over: everything that still waited."""
+        return [self._read(item) for redactor in self._redactors.values() for item in redactor.flush(None)]
+
+    def _heard(self, piece: SpeechPiece) -> Record:
+        try:
+            transcript = self.transcriber.transcribe(piece.samples, language=piece.language)
+        except VigieError as error:
+            return utterance_record(piece, None, reason=str(error))
+        if transcript.dropped:
+            self.dropped[transcript.dropped] = self.dropped.get(transcript.dropped, 0) + 1
+        return utterance_record(piece, transcript)
+
+    def _read(self, record: Record) -> Record:
+        """Sentiment and phrases of a redacted record."""
+        if record["state"] != "final":
+            return {**record, "sentiment": _neutral(), "phrases": []}
+        analysis = analyse(record["text"], record["language"], Party(record["party"]))
+        return {**record, "sentiment": analysis.sentiment.as_record(), "phrases": analysis.phrase_records()}
+
+
+def utterance_record(piece: SpeechPiece, transcript: Transcript | None, reason: str | None = None) -> Record:
+    """The unredacted, unread record of one utterance; no transcript is a failure for `reason`."""
+    text = transcript.text if transcript and not transcript.dropped else ""
+    state = "failed" if transcript is None else ("final" if text else "empty")
+    words: list[dict[str, Any]] = []
+    if transcript and text:
+        words = [
+            {
+                "word": word.word,
+                "start_ms": piece.audio_from_ms + round(word.start_s * 1000),
+                "end_ms": piece.audio_from_ms + round(word.end_s * 1000),
+                "confidence": round(word.probability, 3),
+            }
+            for word in transcript.words
+        ]
+    return {
+        "call_id": piece.call_id,
+        "utterance_id": piece.utterance_id,
+        "party": piece.party.value,
+        "start_ms": piece.start_ms,
+        "end_ms": piece.end_ms,
+        "text": text,
+        "language": transcript.language if transcript else piece.language,
+        "confidence": round(transcript.confidence, 3) if transcript and text else None,
+        "final": True,
+        "state": state,
+        "reason": reason or (transcript.dropped if transcript else None),
+        "words": words,
+        "redactions": [],
+    }
+
+
+def _neutral() -> Record:
+    return {"score": 0.0, "confidence": 0.0, "because": []}
