@@ -1,0 +1,137 @@
+"""Words of a transcript as all of the language parts see them: folded, with where they stand, and patterns over them.
+
+Folding takes away what transcribers disagree about: case, accents, the shape of apostrophes, hyphens. "Soixante-dix"
+is two words, "can't" is "can t", "déjà" is "deja". A mark left by redaction ("[card]") is one word that no pattern names.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+LANGUAGES = ("en", "fr", "pt", "es", "ar")
+DEFAULT_LANGUAGE = "en"
+
+_WORD = re.compile(r"\[[a-z]+\]|[^\W_]+")
+_PATTERN_PART = re.compile(r"\.\.\d*|[()\[\]|^$]|[^\s()\[\]|^$]+")
+_GAP_WORDS = 3
+"""Words that a bare ".." of a pattern may skip."""
+
+
+class Token(NamedTuple):
+    """One word: its folded form and its characters `start..end` in the text."""
+
+    word: str
+    start: int
+    end: int
+
+
+def language_code(language: str | None) -> str:
+    """The language whose lists apply: "fr-MA" is "fr"; an unknown language or none is English."""
+    code = (language or DEFAULT_LANGUAGE).lower().replace("_", "-").split("-")[0]
+    return code if code in LANGUAGES else DEFAULT_LANGUAGE
+
+
+@lru_cache(maxsize=20_000)
+def _fold_foreign(word: str) -> str:
+    plain = word.casefold().replace("œ", "oe").replace("æ", "ae")
+    return "".join(sign for sign in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(sign))
+
+
+def fold(word: str) -> str:
+    return word.lower() if word.isascii() else _fold_foreign(word)
+
+
+def tokens(text: str) -> list[Token]:
+    """The words of `text`, in order, with their character offsets."""
+    return [Token(fold(match.group()), match.start(), match.end()) for match in _WORD.finditer(text)]
+
+
+def tidy(text: str) -> str:
+    """Composed characters and no control or surrogate characters: what the offsets of every later step refer to."""
+    text = unicodedata.normalize("NFC", text)
+    return "".join(" " if unicodedata.category(sign) in ("Cc", "Cs") else sign for sign in text)
+
+
+class Line:
+    """A text's words joined by single spaces, for patterns; knows which word a character belongs to."""
+
+    __slots__ = ("_starts", "joined", "tokens")
+
+    def __init__(self, words: Sequence[Token]) -> None:
+        self.tokens = words
+        self.joined = "".join(f"{token.word} " for token in words)
+        self._starts: dict[int, int] | None = None
+
+    def span(self, match: re.Match[str]) -> tuple[int, int]:
+        """First word of a match and the one after its last."""
+        if self._starts is None:
+            self._starts, position = {}, 0
+            for index, token in enumerate(self.tokens):
+                self._starts[position] = index
+                position += len(token.word) + 1
+            self._starts[position] = len(self.tokens)
+        return self._starts[match.start()], self._starts[match.end()]
+
+
+def compile_patterns(patterns: Iterable[str]) -> re.Pattern[str]:
+    """One expression over `Line.joined` for a list of patterns.
+
+    A pattern is words with `(a|b c)` alternatives, `[x]` optional parts, `_` any word, `..` up to three words
+    (`..5` up to five), `stem~` any word that begins so, `^` and `$` the ends of the utterance.
+
+    Raises:
+        ValueError: the pattern is empty, or its brackets do not match.
+    """
+    return re.compile("(?:^|(?<= ))(?:" + "|".join(_expression(pattern) for pattern in patterns) + ")")
+
+
+def _expression(pattern: str) -> str:
+    parts: list[str] = []
+    open_brackets: list[str] = []
+    for part in _PATTERN_PART.findall(pattern):
+        if part in "([":
+            open_brackets.append(part)
+            parts.append("(?:")
+        elif part in ")]":
+            if not open_brackets or open_brackets.pop() != {")": "(", "]": "["}[part]:
+                raise ValueError(f"brackets do not match in pattern {pattern!r}")
+            parts.append(")?" if part == "]" else ")")
+        elif part in ("|", "^", "$"):
+            parts.append(part)
+        elif part.startswith(".."):
+            parts.append(f"(?:[^ ]+ ){{0,{int(part[2:] or _GAP_WORDS)}}}?")
+        elif part == "_":
+            parts.append("[^ ]+ ")
+        else:
+            words = [token.word for token in tokens(part)]
+            if not words:
+                raise ValueError(f"pattern {pattern!r} holds {part!r}, which is no word")
+            tail = "[^ ]*" if part.endswith("~") else ""
+            parts.append(" ".join(map(re.escape, words)) + tail + " ")
+    if open_brackets or not parts:
+        raise ValueError(f"brackets do not match in pattern {pattern!r}")
+    return "".join(parts)
+
+
+class _WordLoader(yaml.SafeLoader):
+    """YAML in which "on", "yes" and "no" are words."""
+
+
+_WordLoader.yaml_implicit_resolvers = {
+    first: [(tag, expression) for tag, expression in resolvers if not tag.endswith((":bool", ":null"))]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+@lru_cache(maxsize=64)
+def read_yaml(name: str) -> Mapping[str, Any]:
+    """A data file that lies beside this module."""
+    content: Mapping[str, Any] = yaml.load((Path(__file__).parent / name).read_text(encoding="utf-8"), _WordLoader)
+    return content
