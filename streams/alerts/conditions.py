@@ -59,7 +59,7 @@ class LeafWatch(Stateful):
 
     def evidence(self, now_ms: int) -> Occurrence:
         """What made the condition true: the measure that meets it now, or the occurrences that did."""
-        recent = [item for item in self.occurrences if item[0] > now_ms - max(self.memory_ms, 1)]
+        recent = self.words(now_ms)
         if self.leaf.n and recent:
             worst = (max if self.leaf.direction.rising else min)(item[3] for item in recent)
             return now_ms, min(item[1] for item in recent), max(item[2] for item in recent), worst, recent[-1][4]
@@ -69,11 +69,12 @@ class LeafWatch(Stateful):
 
     def words(self, now_ms: int) -> list[Occurrence]:
         """The occurrences of its window, oldest first: where the words of an alert come from."""
-        return [item for item in self.occurrences if item[0] > now_ms - max(self.memory_ms, 1)]
+        counted_ms, remembered_ms = now_ms - max(self.leaf.m_ms, 1), now_ms - self.leaf.within_ms
+        return [item for item in self.occurrences if item[0] > counted_ms or item[0] >= remembered_ms]
 
     def _occur(self, now_ms: int, measure: Measure) -> None:
         oldest_ms = now_ms - self.memory_ms
-        kept = [item for item in self.occurrences if item[0] > oldest_ms or item[0] == now_ms]
+        kept = [item for item in self.occurrences if item[0] >= oldest_ms]
         kept.append((now_ms, measure.since_ms, measure.until_ms, measure.value, _plain(measure.detail)))
         self.occurrences = kept[-OCCURRENCES_KEPT:]
 

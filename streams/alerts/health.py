@@ -121,12 +121,12 @@ class Health(Stateful):
             }
         if record["revision"] <= known["revision"]:
             return
-        at_ms = record["raised_ms"] if not known["steps"] else record.get("changed_ms", record["raised_ms"])
+        changed_ms: int = record["changed_ms"]
         known["revision"], known["why"] = record["revision"], dict(record["message"])
         if not known["steps"] or known["steps"][-1][1] != record["severity"]:
-            known["steps"].append((at_ms, record["severity"]))
+            known["steps"].append((changed_ms, record["severity"]))
         known["cleared_ms"] = record["cleared_ms"]
-        self.advance(int(record.get("changed_ms", record["raised_ms"])))
+        self.advance(changed_ms)
 
     def lose(self, measure: str, points: float, why: str, at_ms: int) -> None:
         """Take points for a measure that is no alert (`points` >= 0)."""

@@ -1,7 +1,8 @@
 """Every metric that a rule may name: its unit, whom it is about, which stage measures it, and how its values count.
 
 A metric of kind STATE keeps its value until the next measure. SPOKEN does too, but each of its measures is an
-occurrence of its own (the sentiment of one more utterance). An EVENT is true at its moment only (a phrase that was said).
+occurrence of its own (the sentiment of one more utterance). An EVENT is true at its moment only (a phrase that was
+said).
 """
 
 from __future__ import annotations

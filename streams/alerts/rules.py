@@ -157,7 +157,7 @@ class _RuleReader(Reader):
         lines: dict[str, int] = {}
         for number, node in enumerate(items):
             before = len(self.mistakes)
-            keys = self.mapping(node, f"rules[{number}]", _RULE_KEYS)
+            keys = self.mapping(node, _given_id(node) or f"rules[{number}]", _RULE_KEYS)
             if not keys:
                 if len(self.mistakes) == before:
                     self.wrong(node, f"rules[{number}]", "the rule is empty", "Give it an id and a condition.")
@@ -418,6 +418,15 @@ class _RuleReader(Reader):
             remedy = f"Step up beyond {condition.threshold:g}."
             self.wrong(value, f"{field}.{key}", f"{threshold:g} is no worse than the threshold", remedy)
         return None if severity is None or threshold is None else Escalation(Severity(severity), threshold=threshold)
+
+
+def _given_id(node: yaml.Node) -> str | None:
+    """The id that a rule gives itself, for the mistakes that are found before it has been read."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == "id" and isinstance(value, yaml.ScalarNode) and _ID.match(value.value):
+                return str(value.value)
+    return None
 
 
 def _worse(leaf: Leaf, value: float) -> bool:
