@@ -62,7 +62,7 @@ class CallEvent:
 
 @dataclass(frozen=True, slots=True)
 class SpeechPiece:
-    """An utterance to transcribe: float32 mono samples at 16 kHz from `audio_from_ms` on, with air around the speech."""
+    """An utterance to transcribe: float32 mono samples at 16 kHz, from `audio_from_ms` on, with some air."""
 
     call_id: str
     utterance_id: str
