@@ -17,9 +17,10 @@ from streams.alerts.rules import load_rules, parse_rules
 from streams.events import CallInfo, Record
 
 A, C = Party.AGENT, Party.CUSTOMER
+CALL = CallInfo("c1")
 
 
-def engine(condition: str, extra: str = "", *, domain: str = "sound", call: CallInfo = CallInfo("c1")) -> AlertEngine:
+def engine(condition: str, extra: str = "", *, domain: str = "sound", call: CallInfo = CALL) -> AlertEngine:
     message = "message: {en: '{value} {party}', fr: x}"
     text = f"version: 1\nrules:\n- id: r\n  {condition}\n  severity: warning\n  {message}\n"
     return AlertEngine(parse_rules((text + extra).encode(), "f.yaml"), call, domain)
