@@ -14,6 +14,8 @@ from enum import StrEnum
 import numpy as np
 import numpy.typing as npt
 
+from audio.state import record
+
 Int16Array = npt.NDArray[np.int16]
 Float32Array = npt.NDArray[np.float32]
 BoolArray = npt.NDArray[np.bool_]
@@ -26,6 +28,7 @@ NARROW_RATE_HZ = 8_000
 NATIVE_RATES_HZ = (8_000, 16_000, 24_000, 48_000)
 
 
+@record
 class Party(StrEnum):
     AGENT = "agent"
     CUSTOMER = "customer"
@@ -39,6 +42,7 @@ PARTIES = (Party.AGENT, Party.CUSTOMER)
 """The order of the parties in every array whose first axis has length 2."""
 
 
+@record
 class Encoding(StrEnum):
     PCM16 = "pcm16"
     MULAW = "mulaw"
@@ -114,6 +118,7 @@ class FrameFacts:
     speech: BoolArray
 
 
+@record
 @dataclass(frozen=True, slots=True)
 class Measure:
     """One value of one metric, as a detector leaves it at the end of a block; what the alert rules look at.
@@ -131,6 +136,7 @@ class Measure:
     detail: Mapping[str, float | int | str] | None = None
 
 
+@record
 @dataclass(frozen=True, slots=True)
 class LineState:
     """What telephony events and earlier detectors say of the line during a block; input of the later detectors.
