@@ -80,7 +80,7 @@ class Recording:
     def _pieces(self) -> Iterator[Int16Array]:
         """int16 `(channels, n)` as the decoder gives them; damage ends or skips, and is told in `truncated`."""
         try:
-            container = av.open(str(self.path))
+            container = av.open(str(self.path), metadata_errors="replace")
         except (av.FFmpegError, OSError, ValueError):
             self.truncated = True
             return
@@ -159,10 +159,16 @@ def native_rate_for(rate_hz: int) -> int:
 
 
 def _described(path: Path) -> Recording:
-    with av.open(str(path)) as container:
+    with av.open(str(path), metadata_errors="replace") as container:
         if not container.streams.audio:
             raise VigieError("holds no audio track", remedy="Give a file with sound in it", where=str(path))
         stream: Any = container.streams.audio[0]
+        if stream.codec_context is None:
+            raise VigieError(
+                "is written in a codec that is not known here",
+                remedy="Convert it with: ffmpeg -i FILE out.wav",
+                where=str(path),
+            )
         channels, rate_hz, codec = stream.codec_context.channels, stream.codec_context.sample_rate, stream.codec.name
         if not rate_hz or not channels:
             raise VigieError(
@@ -210,7 +216,7 @@ def _refuse_unreadable(path: Path) -> None:
 
 
 def _reason(error: Exception) -> str:
-    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    text = str(getattr(error, "strerror", None) or error)
     return text.splitlines()[0][:100].lower() if text else type(error).__name__
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import struct
 import wave
 from pathlib import Path
@@ -200,6 +201,33 @@ def test_a_file_that_is_no_call_is_told_with_its_name_and_a_remedy(tmp_path: Pat
     assert told.value.where == str(path)
     assert told.value.remedy
     assert told.value.__cause__ is None
+
+
+def test_tags_that_are_not_utf8_are_no_obstacle(tmp_path: Path) -> None:
+    path = write_wav(tmp_path / "call.wav", tone(8_000))
+    info = b"INFOIART" + struct.pack("<I", 8) + "Hélène\0\0".encode("latin-1")
+    data = path.read_bytes() + b"LIST" + struct.pack("<I", len(info)) + info
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(data) - 8) + data[8:])
+    assert np.array_equal(read(path)[0], tone(8_000))
+
+
+def test_an_unknown_codec_is_told(tmp_path: Path) -> None:
+    path = write_riff(tmp_path / "call.wav", 0x4321, 16, tone(8_000).tobytes())
+    with pytest.raises(VigieError, match="codec"):
+        open_recording(path)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_damage_makes_more_than_a_vigie_error(tmp_path: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    whole = write_coded(tmp_path / "a.flac", "flac", tone(16_000), 16_000) if seed % 2 else None
+    path = whole or write_wav(tmp_path / "a.wav", tone(8_000))
+    data = bytearray(path.read_bytes())
+    for _ in range(int(rng.choice([1, 5, 50]))):
+        data[int(rng.integers(0, rng.choice([60, len(data)])))] = int(rng.integers(256))
+    path.write_bytes(bytes(data[: int(rng.integers(1, len(data)))]))
+    with contextlib.suppress(VigieError):
+        read(path)
 
 
 def test_a_file_damaged_in_the_middle_is_read_around(tmp_path: Path) -> None:
