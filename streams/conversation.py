@@ -73,6 +73,7 @@ class _Challenge:
 class PartyDynamics:
     talk_ms: int = 0
     run_ms: int = 0
+    last_speech_ms: int = 0
     turn: _Turn | None = None
     challenge: _Challenge | None = None
     interruptions: int = 0
@@ -226,7 +227,7 @@ class Conversation(Stateful):
             if me.turn is None:
                 me.turn = _Turn(now_ms, end_ms, 0)
                 events += self._start_turn(i, now_ms, quiet=quiet)
-            me.turn.last_speech_ms = end_ms
+            me.turn.last_speech_ms = me.last_speech_ms = end_ms
             me.turn.speech_ms += FRAME_MS
         else:
             me.run_ms = 0
@@ -330,7 +331,10 @@ class Conversation(Stateful):
         silent_ms = now_ms - silent_from_ms
         silent_now = silent_ms >= s.silence_reported_from_ms
         if silent_now or self._silence_shown:
-            out.append(Measure("mutual_silence_ms", None, silent_ms if silent_now else 0, silent_from_ms, now_ms))
+            last = max(PARTIES, key=lambda party: self[party].last_speech_ms)
+            detail = {"last_party": last.value} if self[last].last_speech_ms else None
+            silent_ms = silent_ms if silent_now else 0
+            out.append(Measure("mutual_silence_ms", None, silent_ms, silent_from_ms, now_ms, detail))
         self._silence_shown = silent_now
         held = self._hold_from_ms is not None
         if held or self._hold_shown:

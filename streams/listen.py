@@ -159,7 +159,7 @@ class Listener(Stateful):
             for span in self.segmenter.push(facts):
                 self._utter(span, out)
         self._tally(facts)
-        self._follow_gaps(block)
+        measures += self._follow_gaps(block)
         self._observe(block.end_ms, measures, out)
         self._blocks += 1
         if self._blocks % BLOCKS_PER_MEASUREMENT == 0:
@@ -273,10 +273,10 @@ class Listener(Stateful):
             now["missing_ms"][i] += sum(stop - start for start, stop in block.gaps[i]) * 1000 // block.rate_hz[i]
         now["frames"] += block.frames
 
-    def _follow_gaps(self, block: Block) -> None:
-        """Turn runs of missing audio into the intervals of the coverage record."""
+    def _follow_gaps(self, block: Block) -> list[Measure]:
+        """Turn runs of missing audio into the intervals of the coverage record; blindness is measured as it lasts."""
         if self.call.mono:
-            return
+            return []
         self._attached = list(block.attached)
         for i, party in enumerate(PARTIES):
             absent = not block.present[i].any() and (bool(block.gaps[i]) or not block.attached[i])
@@ -286,7 +286,11 @@ class Listener(Stateful):
             else:
                 self._close_gap(i, party, block.start_ms)
         starts = [start for start in self._gap_from_ms if start is not None]
-        self._open["unwatched_ms"] = block.end_ms - max(starts) if len(starts) == 2 else 0
+        before_ms, now_ms = self._open["unwatched_ms"], block.end_ms
+        blind_ms = self._open["unwatched_ms"] = now_ms - max(starts) if len(starts) == 2 else 0
+        if not blind_ms and not before_ms:
+            return []
+        return [Measure("unwatched_ms", None, blind_ms, now_ms - blind_ms, now_ms)]
 
     def _close_gap(self, i: int, party: Party, now_ms: int) -> None:
         from_ms = self._gap_from_ms[i]
@@ -339,7 +343,7 @@ class Listener(Stateful):
         if last:
             record["end"] = {"reason": reason, "totals": self._totals()}
         self._seq += 1
-        self._open = _fresh(now["end_ms"])
+        self._open = _fresh(now["end_ms"], now["unwatched_ms"])
         return record
 
     def _totals(self) -> Record:
@@ -365,7 +369,7 @@ class Listener(Stateful):
         }
 
 
-def _fresh(start_ms: int = 0) -> dict[str, Any]:
+def _fresh(start_ms: int = 0, unwatched_ms: int = 0) -> dict[str, Any]:
     """The open second of a measurement."""
     return {
         "start_ms": start_ms,
@@ -378,7 +382,7 @@ def _fresh(start_ms: int = 0) -> dict[str, Any]:
         "clipped": [0, 0],
         "overlap_ms": 0,
         "silence_ms": 0,
-        "unwatched_ms": 0,
+        "unwatched_ms": unwatched_ms,
         "utterances": [],
         "gaps": [],
         "alerts": [],

@@ -52,7 +52,6 @@ class Supervisor(Stateful):
         "_spoken",
         "_unheard",
         "_sentiment",
-        "_unwatched_shown",
         "_closed",
     )
 
@@ -72,7 +71,6 @@ class Supervisor(Stateful):
         self._spoken: dict[str, list[int]] = {party.value: [0, 0] for party in Party}
         self._unheard: dict[str, bool] = {party.value: False for party in Party}
         self._sentiment: dict[str, list[list[float]]] = {party.value: [] for party in Party}
-        self._unwatched_shown = False
         self._closed = False
 
     @property
@@ -163,10 +161,6 @@ class Supervisor(Stateful):
         for alert in record["alerts"]:
             self._remember(alert)
         measures = self._not_said(now_ms) if self.settings.words else []
-        unwatched_ms = record["unwatched_ms"]
-        if unwatched_ms or self._unwatched_shown:
-            measures.append(Measure("unwatched_ms", None, unwatched_ms, now_ms - unwatched_ms, now_ms))
-            self._unwatched_shown = unwatched_ms > 0
         if self._alerts:
             measures += self.health.observations(now_ms)
         self._note(self.engine.observe(now_ms, measures), out)

@@ -24,6 +24,8 @@ class Reason(StrEnum):
     """It came after its time had been closed."""
     UNREADABLE = "unreadable"
     """It came, and could not be decoded."""
+    AUDIO_GAP = "audio_gap"
+    """The source stopped sending for a second or more; shorter holes are faults of the line."""
     NO_AUDIO = "no_audio"
     """Nothing ever came for this leg."""
     OVERLOADED = "overloaded"
@@ -43,7 +45,7 @@ class Reason(StrEnum):
 
 
 BLIND = frozenset(
-    {Reason.AUDIO_LOST, Reason.AUDIO_LATE, Reason.UNREADABLE, Reason.NO_AUDIO, Reason.OVERLOADED, Reason.RESTARTED}
+    {Reason.AUDIO_LOST, Reason.AUDIO_GAP, Reason.AUDIO_LATE, Reason.UNREADABLE, Reason.NO_AUDIO, Reason.OVERLOADED, Reason.RESTARTED}
 )
 """Reasons for which no sound was watched; the others leave part of the watching in place."""
 

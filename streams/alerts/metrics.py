@@ -87,7 +87,7 @@ _CATALOGUE = (
     Metric("speaking_rate_wpm", "words/min", True, _WORDS, "words a minute of this party's own speech"),
     Metric("health", "points", False, _WORDS, "health of the call, 0..100", derived=True),
     Metric("health_drop_60s", "points", False, _WORDS, "health lost in 60 s", window_ms=60_000, derived=True),
-    Metric("unwatched_ms", "ms", False, _WORDS, "how long the call has not been watched", derived=True),
+    Metric("unwatched_ms", "ms", False, _SOUND, "how long the call has not been watched", derived=True),
 )
 
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _CATALOGUE}
