@@ -1,10 +1,10 @@
 """What the line did to the sound: dropouts (holes, repeated packets, missing packets) and clipping.
 
 A lost packet leaves one of three marks. A *hole*: the receiver played one constant value. A *repeat*: it played the
-last packet again. A *gap*: the source itself says that samples are missing. All three are looked for in the decoded samples
-at their native rate, and none depends on voice activity: a hole is known by the loud sound on both of its sides, which
-noise gating, pauses and a listener's silence do not have. The flank to the right may lie in the next block; a loss is
-therefore decided in the block that brings it.
+last packet again. A *gap*: the source itself says that samples are missing. All three are looked for in the decoded
+samples at their native rate, and none depends on voice activity: a hole is known by the loud sound on both of its
+sides, which noise gating, pauses and a listener's silence do not have. The flank to the right may lie in the next
+block; a loss is therefore decided in the block that brings it.
 
 Losses close together are heard as one disturbance. RFC 3611 (RTCP XR, 4.7.2) calls it a burst: losses with fewer than
 Gmin = 16 packets between them. Events are counted so, except that a burst ends after a second, lest a line that loses
@@ -224,7 +224,11 @@ def _is_periodic(packet: Int16Array, tone_energy_share_max: float) -> bool:
     """Whether a packet would repeat by itself: constant, a period that divides it, or nearly all energy in 8 bins."""
     if any((packet[k:] == packet[:-k]).all() for k in {1, *(len(packet) // n for n in range(2, 17))} if k):
         return True
-    bins = np.abs(np.fft.rfft(packet.astype(np.float64) * np.hanning(len(packet)))) ** 2
+    return _is_tone(packet, tone_energy_share_max)
+
+
+def _is_tone(samples: Int16Array, tone_energy_share_max: float) -> bool:
+    bins = np.abs(np.fft.rfft(samples.astype(np.float64) * np.hanning(len(samples)))) ** 2
     return bool(np.sort(bins)[-8:].sum() >= tone_energy_share_max * bins.sum())
 
 
@@ -360,11 +364,18 @@ class FaultDetector(Stateful):
         samples, rate_hz = block.native[party].astype(np.int32), block.rate_hz[party]
         size_min = 1 + math.ceil(self._s.clip_run_ms * rate_hz / 1000)
         per_frame = FRAME_MS * rate_hz // 1000
-        tops = []
+        tops: list[tuple[int, float, float]] = []
+        voiced: dict[int, bool] = {}
         for top in (samples, -samples):
             starts, ends = true_runs(top >= limit)
             for a, b in zip(starts.tolist(), ends.tolist(), strict=True):
-                if b - a >= size_min and facts.speech[party][a // per_frame]:
+                frame = a // per_frame
+                if b - a < size_min or not facts.speech[party][frame]:
+                    continue
+                if frame not in voiced:
+                    native = block.native[party][frame * per_frame : (frame + 1) * per_frame]
+                    voiced[frame] = not _is_tone(native, self._s.tone_energy_share_max)
+                if voiced[frame]:
                     tops.append((int(top[a:b].min()), a * 1000 / rate_hz, b * 1000 / rate_hz))
         return tuple((level, block.start_ms + a, block.start_ms + b) for level, a, b in tops)
 
