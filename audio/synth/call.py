@@ -1,4 +1,4 @@
-"""From a story to samples: turns spoken and placed, sounds added, the line applied, faults injected, labels measured."""
+"""From a story to samples: turns are spoken and placed, the line applied, faults injected, labels measured."""
 
 from __future__ import annotations
 

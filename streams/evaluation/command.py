@@ -1,0 +1,89 @@
+"""`vigie eval`: measure the detectors, and say how sure the figures are."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+
+from audio.errors import VigieError
+from audio.synth.story import CALLS_DIR
+from streams.evaluation import labelled, pieces, suites, table
+from streams.evaluation.voices import HALVES
+
+DESCRIPTION = """Precision, recall, delay and false alerts per hour of the detectors.
+
+hybrid     faults put into real speech (--data DIR), the measure that counts
+synthetic  the same pieces in espeak-ng voices, for a machine without recordings
+manifest   labelled recordings of your own (--manifest FILE, --labels CSV or folder); the bundled calls unless told"""
+EXAMPLE = "example: vigie eval --suite hybrid --data recordings/ --count 102 --clean-hours 6 --json > report.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description, parser.epilog = DESCRIPTION, EXAMPLE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--suite", choices=("hybrid", "synthetic", "manifest"), help="default: by the other options")
+    parser.add_argument("--data", type=Path, help="folder of real speech (a voices.csv in it says which)")
+    parser.add_argument("--manifest", type=Path, help="labelled recordings (default: the bundled calls)")
+    parser.add_argument("--labels", type=Path, help="CSV or folder of *.labels.json (default: the manifest's folder)")
+    parser.add_argument("--model", default="none", help="transcription model for --suite manifest (default: none)")
+    parser.add_argument("--half", choices=HALVES, default="report", help="voices for reporting or for tuning")
+    parser.add_argument("--count", type=int, default=24, help="positives of each detector, and negatives (default 24)")
+    parser.add_argument("--clean-hours", type=float, default=0.5, help="hours without any fault (default 0.5)")
+    parser.add_argument("--only", nargs="+", default=(), metavar="RULE", help="these detectors only")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rules", help="rule file (default: the bundled rules)")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="write the pieces that went wrong here, to be heard")
+    parser.add_argument("--json", action="store_true", help="the whole report as JSON on standard output")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run a suite and print its report; 0 whatever the figures are. Raises VigieError."""
+    suite = args.suite or ("hybrid" if args.data else "manifest" if args.manifest else "synthetic")
+    if suite == "hybrid" and args.data is None:
+        raise VigieError("the hybrid suite needs real speech", remedy="Name its folder", field="--data")
+    if args.count < 1 or args.clean_hours < 0 or args.workers < 1:
+        raise VigieError(
+            "there is nothing to run", remedy="--count and --workers are 1 or more, --clean-hours 0 or more"
+        )
+    report = _labelled(args) if suite == "manifest" else _pieces(args, suite)
+    console = Console(width=max(150, Console().width) if not args.json else None)
+    if args.json:
+        print(json.dumps(report, indent=1))
+    elif suite == "manifest":
+        table.print_labelled(report, console)
+    else:
+        table.print_suite(report, console)
+    return 0
+
+
+def _pieces(args: argparse.Namespace, suite: str) -> dict[str, Any]:
+    plan = suites.Plan(
+        seed=args.seed,
+        half=args.half,
+        data=args.data if suite == "hybrid" else None,
+        rules=args.rules,
+        only=tuple(args.only),
+        count=args.count,
+        clean_hours=args.clean_hours,
+    )
+    jobs = plan.jobs()
+    done: list[pieces.Outcome] = []
+    progress = Console(stderr=True)
+    for outcome in track(suites.outcomes(jobs, args.workers), f"{suite} suite", len(jobs), console=progress):
+        done.append(outcome)
+        if args.keep and outcome.wrong:
+            pieces.keep(outcome.job, args.keep)
+    return suites.summarise(plan, done)
+
+
+def _labelled(args: argparse.Namespace) -> dict[str, Any]:
+    manifest = args.manifest or CALLS_DIR / "manifest.csv"
+    labels = args.labels or manifest.parent
+    return labelled.summarise_labelled(list(labelled.run_labelled(manifest, labels, args.model, args.rules)))
