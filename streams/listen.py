@@ -110,8 +110,18 @@ class Listener(Stateful):
         return self._ended
 
     def add(self, chunk: AudioChunk) -> Outputs:
-        """Take one chunk. Raises VigieError for a chunk that cannot be used; the call goes on without it."""
-        return self._run(self.framer.add(chunk))
+        """Take one chunk. Raises VigieError for a chunk that cannot be used; the call goes on without it.
+
+        Silence suppression sends nothing at all, for minutes: a chunk further ahead than the framer looks is the end
+        of such a pause, not a mistake (a jump of over an hour is one).
+        """
+        start_ms = chunk.offset_samples * 1000 // max(1, chunk.sample_rate_hz)
+        pause_end_ms = start_ms - self.settings.framing.ahead_ms_max // 2
+        out = Outputs()
+        if pause_end_ms - self.framer.emitted_ms > self.settings.framing.ahead_ms_max // 2:
+            out.extend(self._run(self.framer.advance(pause_end_ms)))
+        out.extend(self._run(self.framer.add(chunk)))
+        return out
 
     def event(self, event: CallEvent) -> None:
         """Take a call event; it acts at the first block that ends after it."""

@@ -45,7 +45,15 @@ class Reason(StrEnum):
 
 
 BLIND = frozenset(
-    {Reason.AUDIO_LOST, Reason.AUDIO_GAP, Reason.AUDIO_LATE, Reason.UNREADABLE, Reason.NO_AUDIO, Reason.OVERLOADED, Reason.RESTARTED}
+    {
+        Reason.AUDIO_LOST,
+        Reason.AUDIO_GAP,
+        Reason.AUDIO_LATE,
+        Reason.UNREADABLE,
+        Reason.NO_AUDIO,
+        Reason.OVERLOADED,
+        Reason.RESTARTED,
+    }
 )
 """Reasons for which no sound was watched; the others leave part of the watching in place."""
 
