@@ -373,7 +373,10 @@ class FaultDetector(Stateful):
                 if b - a < size_min or not facts.speech[party][frame]:
                     continue
                 if frame not in voiced:
+                    # A tone that begins or ends in the frame is judged without the silence beside it.
                     native = block.native[party][frame * per_frame : (frame + 1) * per_frame]
+                    sounding = np.flatnonzero(np.abs(native) > self._s.constant_lsb_max)
+                    native = native[sounding[0] : sounding[-1] + 1]
                     voiced[frame] = not _is_tone(native, self._s.tone_energy_share_max)
                 if voiced[frame]:
                     tops.append((int(top[a:b].min()), a * 1000 / rate_hz, b * 1000 / rate_hz))
