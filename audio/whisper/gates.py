@@ -83,12 +83,32 @@ INVENTED = {
     ),
     "pt": ("legendas pela comunidade", "obrigado por assistir", "inscreva se no canal", "amara org", "legendado por"),
     "es": ("subtitulos realizados por", "subtitulos por", "gracias por ver", "suscribete", "amara org"),
-    "ar": ("اشتركوا في القناه", "ترجمه نانسي", "شكرا للمشاهده", "شكرا على المشاهده", "ترجمة نانسي", "اشتركوا في القناة"),
+    "ar": (
+        "اشتركوا في القناه",
+        "ترجمه نانسي",
+        "شكرا للمشاهده",
+        "شكرا على المشاهده",
+        "ترجمة نانسي",
+        "اشتركوا في القناة",
+    ),
 }
 """Phrases that Whisper learnt from subtitles and writes on silence; nobody says them on a service call."""
 
 DOUBTFUL = frozenset(
-    ("thank you", "thanks", "you", "bye", "bye bye", "merci", "au revoir", "obrigado", "gracias", "شكرا", "the end", "so")
+    (
+        "thank you",
+        "thanks",
+        "you",
+        "bye",
+        "bye bye",
+        "merci",
+        "au revoir",
+        "obrigado",
+        "gracias",
+        "شكرا",
+        "the end",
+        "so",
+    )
 )
 """Whole transcripts that are as often invented as said."""
 

@@ -34,9 +34,7 @@ class Analysis:
     backchannel: bool
 
 
-def analyse(
-    text: str, language: str | None, party: str | None, settings: RedactionSettings | None = None
-) -> Analysis:
+def analyse(text: str, language: str | None, party: str | None, settings: RedactionSettings | None = None) -> Analysis:
     """Everything the words of one utterance tell; `party` None where both speak on one channel.
 
     Text that a `Redactor` has released comes back as it is: marks are words that nothing matches.

@@ -215,7 +215,10 @@ def _ibans(text: str, words: Sequence[Token], runs: list[NumberRun]) -> list[Sec
     at = 0
     while at < len(words):
         run = grouped.get(at)
-        if run and not any(any(sign.isalpha() for sign in words[i].word) and figures(words[i].word) for i in range(run.first, run.last + 1)):
+        if run and not any(
+            any(sign.isalpha() for sign in words[i].word) and figures(words[i].word)
+            for i in range(run.first, run.last + 1)
+        ):
             atoms.append(run.digits)
             at = run.last + 1
         else:
