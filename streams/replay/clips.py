@@ -1,0 +1,165 @@
+"""The sound of an alert, cut from its recording: both parties, 8 kHz, redacted words muted, as a data URI.
+
+The agent stands a little to the left and the customer to the right, so that they can be told apart by ear and yet are
+both heard on one loudspeaker. Opus in Ogg where the libraries have it (20 s are some 40 kB), else 16-bit WAV.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import wave
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import av
+import numpy as np
+
+from audio.chunk import NARROW_RATE_HZ, Float32Array, Int16Array, Party
+from audio.errors import VigieError
+from audio.resample import FirResampler
+from streams.events import Record
+from streams.replay.media import CHUNK_MS, open_media
+from streams.replay.sources import CallSource
+
+CLIP_MS_MAX = 20_000
+LEAD_MS = 1_000
+"""Heard before and after the fault, so that an ear can settle."""
+RESAMPLER_DELAY_MS = 2
+NEAR_SHARE, FAR_SHARE = 0.8, 0.2
+"""How much of a party is heard on its own side and on the other."""
+OPUS_BIT_RATE = 16_000
+UNHEARD_STATES = ("given_up", "failed")
+"""Speech whose words are unknown may hold anything: it is muted."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClipOrder:
+    """The clips to cut from one call: the call, `(alert_id, from_ms, to_ms)`, and muted spans of each party."""
+
+    source: CallSource
+    spans: tuple[tuple[str, int, int], ...]
+    muted: tuple[tuple[str, int, int], ...]
+
+
+def order_for(source: CallSource, record: Record) -> ClipOrder:
+    """What to cut for a call's alerts, in their last state."""
+    duration_ms = record["summary"]["duration_ms"]
+    latest = {alert["alert_id"]: alert for alert in record["alerts"]}
+    spans = []
+    for alert_id, alert in latest.items():
+        audio = alert["evidence"].get("audio")
+        if not audio:
+            continue
+        to_ms = min(audio["to_ms"] + LEAD_MS, duration_ms)
+        # Of a long fault its end is heard: that is what completed the condition.
+        from_ms = max(0, audio["from_ms"] - LEAD_MS, to_ms - CLIP_MS_MAX)
+        if to_ms > from_ms:
+            spans.append((alert_id, from_ms, to_ms))
+    return ClipOrder(source, tuple(spans), tuple(muted_spans(record["utterances"], mono=record["summary"]["mono"])))
+
+
+def muted_spans(utterances: Sequence[Record], *, mono: bool = False) -> list[tuple[str, int, int]]:
+    """`(party, from_ms, to_ms)` of what must not be heard: redacted words, and speech that was never transcribed.
+
+    A redaction that names no time mutes its whole utterance. On one channel a span mutes everything.
+    """
+    out: list[tuple[str, int, int]] = []
+    for utterance in utterances:
+        spans: list[tuple[int, int]] = []
+        if utterance["state"] in UNHEARD_STATES:
+            spans.append((utterance["start_ms"], utterance["end_ms"]))
+        for redaction in utterance.get("redactions") or ():
+            known = "from_ms" in redaction and "to_ms" in redaction
+            whole = (utterance["start_ms"], utterance["end_ms"])
+            spans.append((redaction["from_ms"], redaction["to_ms"]) if known else whole)
+        out += [("customer" if mono else utterance["party"], *span) for span in spans]
+    return out
+
+
+def cut_clips(order: ClipOrder) -> dict[str, str]:
+    """The clips of one call as `alert_id` -> data URI, in one pass over its recording.
+
+    Raises:
+        VigieError: the recording is gone or cannot be read any more.
+    """
+    if not order.spans:
+        return {}
+    wanted_until_ms = max(span[2] for span in order.spans)
+    heard: dict[str, dict[Party, list[Float32Array]]] = {span[0]: {} for span in order.spans}
+    resamplers: dict[Party, FirResampler] = {}
+    try:
+        for now_ms, step in open_media(order.source).steps():
+            if now_ms >= wanted_until_ms:
+                break
+            for party, piece in step.items():
+                resampler = resamplers.setdefault(party, FirResampler(piece.rate_hz, NARROW_RATE_HZ))
+                narrow = _muted(resampler.push(piece.samples), now_ms, party, order.muted)
+                for alert_id, from_ms, to_ms in order.spans:
+                    if now_ms + CHUNK_MS > from_ms and now_ms < to_ms:
+                        heard[alert_id].setdefault(party, []).append(narrow)
+    except VigieError:
+        if not any(heard.values()):
+            raise
+    return {alert_id: data_uri(_mixed(legs)) for alert_id, legs in heard.items() if legs}
+
+
+def _muted(samples: Float32Array, now_ms: int, party: Party, muted: Sequence[tuple[str, int, int]]) -> Float32Array:
+    for name, from_ms, to_ms in muted:
+        if name == party.value and from_ms < now_ms + CHUNK_MS and to_ms > now_ms:
+            # The resampler's delay is under 2 ms; chunks of an odd rate may be a sample long or short.
+            start = max(0, from_ms - now_ms) * NARROW_RATE_HZ // 1000
+            stop = max(0, to_ms - now_ms + RESAMPLER_DELAY_MS) * NARROW_RATE_HZ // 1000
+            samples = samples.copy()
+            samples[start:stop] = 0
+    return samples
+
+
+def _mixed(legs: Mapping[Party, list[Float32Array]]) -> Int16Array:
+    """Both parties as int16 `(n, 2)`, left and right."""
+    joined = {party: np.concatenate(pieces) for party, pieces in legs.items()}
+    n = max(len(samples) for samples in joined.values())
+    out = np.zeros((n, 2), dtype=np.float32)
+    for party, samples in joined.items():
+        near = 0 if party is Party.AGENT else 1
+        alone = len(joined) == 1
+        out[: len(samples), near] += samples * (0.5 if alone else NEAR_SHARE)
+        out[: len(samples), 1 - near] += samples * (0.5 if alone else FAR_SHARE)
+    pcm: Int16Array = np.clip(np.rint(out * 32767), -32768, 32767).astype(np.int16)
+    return pcm
+
+
+def data_uri(stereo: Int16Array) -> str:
+    """int16 `(n, 2)` at 8 kHz as the `src` of an audio element."""
+    try:
+        data, kind = _opus(stereo), "audio/ogg"
+    except (av.error.FFmpegError, ValueError):
+        data, kind = _wav(stereo), "audio/wav"
+    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def _opus(stereo: Int16Array) -> bytes:
+    buffer = io.BytesIO()
+    # Bit-exact: no random stream number, so that equal calls give equal reports.
+    with av.open(buffer, "w", format="ogg", options={"fflags": "+bitexact"}) as container:
+        stream = container.add_stream("libopus", rate=NARROW_RATE_HZ)
+        stream.layout = "stereo"
+        stream.bit_rate = OPUS_BIT_RATE
+        stream.options = {"application": "voip"}
+        frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(stereo).reshape(1, -1), format="s16", layout="stereo")
+        frame.sample_rate = NARROW_RATE_HZ
+        for packet in stream.encode(frame):
+            container.mux(packet)
+        for packet in stream.encode(None):
+            container.mux(packet)
+    return buffer.getvalue()
+
+
+def _wav(stereo: Int16Array) -> bytes:
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(2)
+        file.setsampwidth(2)
+        file.setframerate(NARROW_RATE_HZ)
+        file.writeframes(stereo.astype("<i2").tobytes())
+    return buffer.getvalue()

@@ -1,0 +1,150 @@
+"""`vigie replay`: recordings in; alerts, tables and a report out."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from audio.errors import VigieError
+
+if TYPE_CHECKING:
+    from streams.replay.results import Store
+    from streams.replay.runner import Run
+    from streams.replay.sources import Found
+
+DESCRIPTION = """Replay recorded calls through the engine that watches live ones.
+
+PATHS are recordings and folders of them. A stereo file has the agent on the left and the customer on the right; files
+x_agent.wav and x_caller.wav (or x_customer.wav) beside each other are one call; of a mono file only levels and words
+are known. Run it again to go on after an interruption: finished calls are not done twice."""
+EXAMPLE = """examples:
+  vigie replay recordings/ --out october
+  vigie replay --manifest october.csv --out october --model small --workers 4
+  vigie replay call.wav --out one --model none --rules my-rules.yaml --json | jq .alerts
+
+exit code: 0 all well, 1 some files failed (see failures.ndjson), 2 a mistake in the command or the manifest"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description, parser.epilog = DESCRIPTION, EXAMPLE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("paths", metavar="PATHS", nargs="*", type=Path, help="recordings, or folders of them")
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for the outputs")
+    parser.add_argument(
+        "--model",
+        default="demo",
+        metavar="NAME|PATH",
+        help="transcriber: demo, none, small, large-v3-turbo, a folder … (default: demo, a demonstration only)",
+    )
+    parser.add_argument("--language", metavar="CODE", help="language of calls whose manifest line names none")
+    parser.add_argument("--rules", metavar="FILE", type=Path, help="alert rules (default: the bundled ones)")
+    parser.add_argument("--manifest", metavar="CSV", type=Path, help="whose calls they are: agent, queue, site …")
+    parser.add_argument("--workers", metavar="N", type=_count, help="processes (default: one a core)")
+    parser.add_argument(
+        "--agent-channel", choices=("left", "right"), default="left", help="where the agent is (default: left)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object on standard output, for a program")
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return value
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replay. Raises VigieError for a caller's mistake."""
+    from streams.replay.playback import EngineSetup, cpu_count
+    from streams.replay.progress import Progress, told_totals
+    from streams.replay.runner import Run, WorkerSetup, summary_of
+
+    found, rules_version, common = _prepared(args)
+    store = _store(args.out)
+    workers = min(args.workers or cpu_count(), max(1, len(found.calls)))
+    with store.locked():
+        from streams.replay.results import call_fingerprint
+
+        marks = [call_fingerprint(source, common) for source in found.calls]
+        work = Run(store, args.out, found.calls, marks, workers, failures=list(found.failures))
+        _add_notes(work, args, found)
+        pending = len(work.pending())
+        skipped = len(found.calls) - pending
+        rules = str(args.rules) if args.rules else None
+        threads = max(1, cpu_count() // workers)
+        setup = WorkerSetup(EngineSetup(rules, args.model, threads), str(args.out))
+        with Progress(len(found.calls), skipped, len(found.failures)) as progress:
+            for _, message in work.work(setup):
+                progress.take(message)
+            assembled = work.finish(
+                title=_title(args),
+                footer=f"Rules {rules_version}, transcriber {args.model}.",
+                ignored=found.ignored,
+                told=progress.tell,
+            )
+    if args.json:
+        summary = summary_of(work, assembled, skipped=skipped, ignored=found.ignored)
+        print(json.dumps(summary, ensure_ascii=False, indent=2))
+    else:
+        told_totals(work, assembled, skipped=skipped, ignored=found.ignored)
+    return 1 if work.failures else 0
+
+
+def _prepared(args: argparse.Namespace) -> tuple[Found, str, str]:
+    """What to replay, and what all of it has in common; every mistake a caller can make shows here."""
+    from streams.alerts.rules import load_rules
+    from streams.replay.manifest import LANGUAGE, read_manifest
+    from streams.replay.results import run_fingerprint
+    from streams.replay.runner import check_text
+    from streams.replay.sources import CallSource, Failure, find_calls
+
+    if not args.paths and args.manifest is None:
+        raise VigieError("nothing to replay is named", remedy="Name recordings, folders or a --manifest", field="PATHS")
+    if args.language:
+        check_text(args.language, LANGUAGE, "no language code", "Write a code such as fr, ar or pt", "--language")
+    rules = load_rules(args.rules)
+    listed: list[CallSource] = []
+    missing: list[Failure] = []
+    if args.manifest is not None:
+        listed, missing = read_manifest(args.manifest, language=args.language, agent_channel=args.agent_channel)
+    found = find_calls(args.paths, listed, language=args.language, agent_channel=args.agent_channel)
+    found.failures += missing
+    if not found.calls and not found.failures:
+        raise VigieError(
+            f"no recording is there ({found.ignored} other files)",
+            remedy="Name a folder with audio files, or the files themselves",
+            where=", ".join(str(path) for path in args.paths),
+        )
+    return found, rules.version, run_fingerprint(rules.fingerprint + rules.version, args.model)
+
+
+def _store(out: Path) -> Store:
+    from streams.replay.results import Store
+
+    store = Store(out)
+    store.prepare()
+    return store
+
+
+def _title(args: argparse.Namespace) -> str:
+    names = [str(path) for path in args.paths] + ([str(args.manifest)] if args.manifest else [])
+    return "Replay of " + ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _add_notes(work: Run, args: argparse.Namespace, found: Found) -> None:
+    if args.model == "none":
+        work.notes.append(
+            "Nothing was transcribed (--model none): rules on words were off, and clips are not redacted."
+        )
+    elif args.model == "demo":
+        work.notes.append(
+            "The words are the demonstration model's: it knows synthetic calls. Use --model small for real ones."
+        )
+    for path in found.manifests_unused:
+        if args.manifest is None or path.resolve() != args.manifest.resolve():
+            note = f"{path} was not used: name it with --manifest."
+            work.notes.append(note)
+            print(f"vigie: {note}", file=sys.stderr)

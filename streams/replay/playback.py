@@ -1,0 +1,219 @@
+"""One recorded call through the engine: audio in steps of 100 ms, words as soon as an utterance closes, at batch pace.
+
+The same `CallMonitor` runs here as live. `play` is a generator, so that a demonstration can hold many calls at the
+same moment, and a batch can run one call to its end.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from audio.chunk import AudioChunk
+from audio.errors import VigieError
+from streams.events import CallEvent, CallInfo, Outputs, Record, SpeechPiece
+from streams.replay.media import CHUNK_MS, chunks_of, events_beside, open_media, read_events
+from streams.replay.sources import CallSource
+
+END_REASON = "recording_ended"
+DAMAGED = "recording_damaged"
+
+
+class Monitor(Protocol):
+    """What `play` asks of `streams.monitor.CallMonitor`."""
+
+    def add(self, chunk: AudioChunk) -> Outputs: ...
+    def event(self, event: CallEvent) -> Outputs: ...
+    def words(self, utterance: Record) -> Outputs: ...
+    def end(self, at_ms: int | None = None, reason: str = "ended") -> Outputs: ...
+
+
+class Words(Protocol):
+    """One call's transcriber: pieces of speech in order, utterance records out, the last of them at the end."""
+
+    def push(self, piece: SpeechPiece) -> list[Record]: ...
+    def flush(self) -> list[Record]: ...
+
+
+class Engine(Protocol):
+    """What a worker loads once and uses for all its calls."""
+
+    def monitor(self, call: CallInfo) -> Monitor: ...
+    def words(self, call: CallInfo) -> Words | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSetup:
+    """How to build the engine; crosses to a worker process. `rules`: a file, None for the bundled rules."""
+
+    rules: str | None = None
+    model: str = "demo"
+    cpu_threads: int = 1
+
+
+class LoadedEngine:
+    """The real engine: Silero, the rules and a transcriber of one process.
+
+    Raises:
+        VigieError: the rules or the model cannot be loaded.
+    """
+
+    def __init__(self, setup: EngineSetup) -> None:
+        from audio.vad import load_silero
+        from audio.whisper.transcriber import TranscriberSettings, load_transcriber
+        from streams.alerts.rules import load_rules
+        from streams.listen import ListenSettings
+        from streams.monitor import MonitorSettings
+        from streams.supervise import SuperviseSettings
+
+        self._silero = load_silero()
+        self._rules = load_rules(setup.rules)
+        self._transcriber = load_transcriber(setup.model, TranscriberSettings(cpu_threads=setup.cpu_threads))
+        hears = self._transcriber is not None
+        models = {"transcriber": Path(setup.model).name if hears else "none"}
+        self._settings = MonitorSettings(ListenSettings(words=hears), SuperviseSettings(words=hears, models=models))
+
+    def monitor(self, call: CallInfo) -> Monitor:
+        from streams.monitor import CallMonitor
+
+        return CallMonitor(call, self._rules, self._silero, self._settings)
+
+    def words(self, call: CallInfo) -> Words | None:
+        from streams.transcribe import CallTranscription
+
+        return CallTranscription(call, self._transcriber) if self._transcriber is not None else None
+
+
+@dataclass(slots=True)
+class Step:
+    """What followed from one step of a call: media time reached, alerts and so on, and the words that were heard."""
+
+    now_ms: int
+    outputs: Outputs
+    utterances: list[Record] = field(default_factory=list)
+    warning: str | None = None
+
+
+def play(source: CallSource, engine: Engine) -> Iterator[Step]:
+    """Run a call to its end, one step for each 100 ms; the last step holds the summary.
+
+    Raises:
+        VigieError: nothing can be done with the recording. One that breaks off later ends there, with a warning.
+    """
+    media = open_media(source)
+    sidecar = events_beside(source)
+    events = read_events(sidecar) if sidecar else []
+    call = dataclasses.replace(source.call, mono=media.mono)
+    monitor, words = engine.monitor(call), engine.words(call)
+    now_ms, warning = 0, None
+    steps = media.steps()
+    while True:
+        try:
+            at_ms, pieces = next(steps)
+        except StopIteration:
+            break
+        except VigieError as error:
+            if now_ms == 0:
+                raise
+            warning = f"it breaks off at {now_ms / 1000:.1f} s: {error.problem}"
+            break
+        out = Outputs()
+        # An event acts at the block that holds its time, so it must be known before that block's audio is.
+        while events and events[0].at_ms < at_ms + CHUNK_MS:
+            out.extend(monitor.event(events.pop(0)))
+        for chunk in chunks_of(at_ms, pieces):
+            out.extend(monitor.add(chunk))
+        now_ms = at_ms + max(len(piece.samples) * 1000 // piece.rate_hz for piece in pieces.values())
+        yield Step(now_ms, out, _hear(monitor, words, out))
+    if now_ms == 0:
+        raise VigieError("holds no sound", remedy="Check that the recorder wrote it; leave it out otherwise")
+    out = monitor.end(now_ms, END_REASON)
+    heard = _hear(monitor, words, out, last=True)
+    if out.summary is not None and warning:
+        _mark_damaged(out.summary)
+    yield Step(now_ms, out, heard, warning)
+
+
+def _hear(monitor: Monitor, words: Words | None, out: Outputs, *, last: bool = False) -> list[Record]:
+    """Transcribe what was said in `out` and let the monitor hear it; what follows from that is added to `out`."""
+    heard: list[Record] = []
+    if words is None:
+        return heard
+    for piece in out.speech:
+        heard += words.push(piece)
+    out.speech = []
+    if last:
+        heard += words.flush()
+    for record in heard:
+        out.extend(monitor.words(record))
+    return heard
+
+
+def _mark_damaged(summary: Record) -> None:
+    """Nobody watched what could not be decoded: the coverage says so, though its length is unknown."""
+    coverage, end_ms = summary["coverage"], summary["duration_ms"]
+    if coverage["state"] == "monitored":
+        coverage["state"] = "partial"
+    coverage["intervals"].append({"from_ms": end_ms, "to_ms": end_ms, "party": "both", "reason": DAMAGED})
+
+
+class CallResult:
+    """Gathers a call's steps into the record that the outputs and the report are made of."""
+
+    def __init__(self, source: CallSource) -> None:
+        self.source = source
+        self.alerts: list[Record] = []
+        self.utterances: list[Record] = []
+        self.summary: Record | None = None
+        self.warning: str | None = None
+        self.now_ms = 0
+        self._speech: dict[str, list[list[int]]] = {"agent": [], "customer": []}
+        self._hold: list[list[int]] = []
+
+    def take(self, step: Step) -> None:
+        out = step.outputs
+        self.now_ms = step.now_ms
+        self.alerts += out.alerts
+        self.utterances += step.utterances
+        self.summary = out.summary or self.summary
+        self.warning = step.warning or self.warning
+        for measurement in out.measurements:
+            for party, spans in self._speech.items():
+                spans += measurement["speech"].get(party, [])
+            if measurement["hold"]:
+                _join(self._hold, measurement["start_ms"], measurement["end_ms"])
+
+    def record(self) -> dict[str, Any]:
+        """The whole call as one JSON object; equal runs give equal objects."""
+        if self.summary is None:
+            raise RuntimeError(f"the engine left no summary of {self.source.call.call_id}")
+        return {
+            "call_id": self.source.call.call_id,
+            "file": self.source.file,
+            "summary": self.summary,
+            "alerts": sorted(self.alerts, key=_moment),
+            "utterances": sorted(self.utterances, key=lambda u: (u["start_ms"], u["party"], u["utterance_id"])),
+            "timeline": {**self._speech, "hold": self._hold},
+            "warning": self.warning,
+        }
+
+
+def _moment(alert: Record) -> tuple[int, str, int]:
+    changed_ms = alert.get("changed_ms") or alert.get("cleared_ms") or alert["raised_ms"]
+    return changed_ms, alert["alert_id"], alert["revision"]
+
+
+def _join(spans: list[list[int]], from_ms: int, to_ms: int) -> None:
+    if spans and spans[-1][1] >= from_ms:
+        spans[-1][1] = to_ms
+    else:
+        spans.append([from_ms, to_ms])
+
+
+def cpu_count() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
