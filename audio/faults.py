@@ -136,8 +136,11 @@ class LossFinder(Stateful):
         origin = start - len(self._tail)
         self._gaps = [gap for gap in self._gaps if gap[1] > origin] + gaps
         losses = self._lost_packets(audio, origin, gaps)
-        losses += self._holes(audio, origin, len(samples))
-        losses += self._repeats(audio, origin, len(samples))
+        # The loud sound that a hole or a repeat needs ends at most so far back: a silent leg costs nothing more.
+        recent = audio[-(len(samples) + self._samples(self._s.repeat_ms_max + self._s.flank_ms)) :]
+        if max(int(recent.max()), -int(recent.min())) > 32768 * 10 ** (self._floor / 20):
+            losses += self._holes(audio, origin, len(samples))
+            losses += self._repeats(audio, origin, len(samples))
         self._tail = audio[-math.ceil(self._s.carry_ms * rate_hz / 1000) :].copy()
         losses.sort(key=lambda loss: (loss.start_ms, loss.kind))
         return losses, [(self._ms(a), self._ms(b)) for a, b in gaps]
@@ -196,10 +199,6 @@ class LossFinder(Stateful):
     def _repeats(self, audio: Int16Array, origin: int, fresh: int) -> list[AudioLoss]:
         """Exact copies of the packet before, that ended within the newest `fresh` samples (late by one)."""
         losses: list[AudioLoss] = []
-        recent = audio[-fresh - 1 :]
-        peak = max(int(recent.max()), -int(recent.min())) / 32768
-        if peak <= 10 ** (self._s.flank_dbov_min / 20):
-            return losses
         for lag in (self._samples(ms) for ms in self._s.repeat_lags_ms):
             # Three of four points of a copy are on a grid of a quarter packet: most speech is dismissed there.
             step = max(1, lag // 4)
@@ -387,7 +386,7 @@ class FaultDetector(Stateful):
         while clips and clips[0].end_ms <= now_ms - self._s.clip_window_ms:
             clips.popleft()
         peak = max((clip.peak for clip in clips), default=0)
-        tops = [top for clip in clips for top in clip.tops if top[0] >= peak * (1 - self._s.clip_within)]
+        tops = [top for clip in clips if clip.tops for top in clip.tops if top[0] >= peak * (1 - self._s.clip_within)]
         crest_db = self._crest_of(clips) if len(tops) < self._s.inferred_clip_runs else math.inf
         if crest_db < self._s.crest_db_max:
             spoken = [clip.end_ms for clip in clips if clip.speech_frames]
@@ -401,13 +400,17 @@ class FaultDetector(Stateful):
 
     def _crest_of(self, clips: deque[ClipBlock]) -> float:
         """Peak over RMS of the window's speech frames in dB; infinite where there is too little, or it is a tone."""
-        frames = sum(clip.speech_frames for clip in clips)
-        power = sum(clip.speech_power for clip in clips)
+        frames, power, level, square, peak = 0, 0.0, 0.0, 0.0, 0
+        for clip in clips:
+            if clip.speech_frames:
+                frames += clip.speech_frames
+                power += clip.speech_power
+                level += clip.level_sum
+                square += clip.level_square_sum
+                peak = max(peak, clip.speech_peak)
         if frames * FRAME_MS < self._s.crest_speech_ms_min or power <= 0:
             return math.inf
-        mean_db = sum(clip.level_sum for clip in clips) / frames
-        variance = sum(clip.level_square_sum for clip in clips) / frames - mean_db**2
-        peak = max(clip.speech_peak for clip in clips)
+        variance = square / frames - (level / frames) ** 2
         if variance < self._s.crest_level_std_db_min**2 or peak < 32768 * 10 ** (self._s.clip_peak_dbov_min / 20):
             return math.inf
         return 20 * math.log10(peak / 32768) - 10 * math.log10(power / frames)
