@@ -51,7 +51,6 @@ class Supervisor(Stateful):
         "_counts",
         "_spoken",
         "_unheard",
-        "_sentiment",
         "_closed",
     )
 
@@ -70,7 +69,6 @@ class Supervisor(Stateful):
         self._counts: dict[str, int] = {}
         self._spoken: dict[str, list[int]] = {party.value: [0, 0] for party in Party}
         self._unheard: dict[str, bool] = {party.value: False for party in Party}
-        self._sentiment: dict[str, list[list[float]]] = {party.value: [] for party in Party}
         self._closed = False
 
     @property
@@ -106,7 +104,8 @@ class Supervisor(Stateful):
 
     def _hear(self, utterance: Record, out: Outputs) -> None:
         """One utterance at its place in word time."""
-        party, end_ms = Party(utterance["party"]), utterance["end_ms"]
+        # On one channel the words are nobody's in particular: the engine asks no party of a mono call.
+        party, end_ms = Party(utterance["party"] or Party.CUSTOMER), utterance["end_ms"]
         if utterance["state"] in ("given_up", "failed"):
             reason = Reason.WORDS_FAILED if utterance["state"] == "failed" else Reason.WORDS_GIVEN_UP
             self.coverage.lost(party, utterance["start_ms"], end_ms, reason)
@@ -120,14 +119,16 @@ class Supervisor(Stateful):
             for category in dict.fromkeys(phrase["category"] for phrase in utterance["phrases"])
         ]
         sentiment = utterance["sentiment"]
-        for measure in self.course.push(party, end_ms, sentiment["score"], sentiment["confidence"]):
-            words = " … ".join(sentiment["because"])
-            detail = {**(measure.detail or {}), **where, "words": words}
-            measures.append(
-                Measure(measure.metric, measure.party, measure.value, utterance["start_ms"], end_ms, detail)
+        if not utterance.get("backchannel"):
+            measures += self.course.push(
+                party,
+                end_ms,
+                sentiment["score"],
+                sentiment["confidence"],
+                start_ms=utterance["start_ms"],
+                words=sentiment["because"],
+                utterance_id=utterance["utterance_id"],
             )
-            if measure.metric == "sentiment":
-                self._sentiment[party.value].append([end_ms, round(measure.value, 3)])
         measures += self._rate(party, utterance)
         self._note(self.engine.observe(end_ms, measures), out)
 
@@ -208,7 +209,7 @@ class Supervisor(Stateful):
             "coverage": self.coverage.result(totals["duration_ms"]),
             "cause": call_cause(alerts),
             "alerts": [alert["alert_id"] for alert in alerts],
-            "sentiment": self._sentiment,
+            "sentiment": self.course.points,
             "agent": call.agent,
             "queue": call.queue,
             "site": call.site,

@@ -13,8 +13,7 @@ from audio.chunk import Party
 from audio.errors import VigieError
 from audio.whisper.transcriber import Transcriber, Transcript
 from streams.events import CallInfo, Record, SpeechPiece
-from streams.language import analyse
-from streams.language.redaction import Redactor
+from streams.language import Redactor, annotate
 
 
 class CallTranscription:
@@ -40,7 +39,9 @@ class CallTranscription:
 
     def _heard(self, piece: SpeechPiece) -> Record:
         try:
-            transcript = self.transcriber.transcribe(piece.samples, language=piece.language)
+            transcript = self.transcriber.transcribe(
+                piece.samples, language=piece.language, utterance_id=piece.utterance_id
+            )
         except VigieError as error:
             return utterance_record(piece, None, reason=str(error))
         if transcript.dropped:
@@ -48,11 +49,8 @@ class CallTranscription:
         return utterance_record(piece, transcript)
 
     def _read(self, record: Record) -> Record:
-        """Sentiment and phrases of a redacted record."""
-        if record["state"] != "final":
-            return {**record, "sentiment": _neutral(), "phrases": []}
-        analysis = analyse(record["text"], record["language"], Party(record["party"]))
-        return {**record, "sentiment": analysis.sentiment.as_record(), "phrases": analysis.phrase_records()}
+        """Sentiment and phrases of a redacted record; on one channel nobody knows whose words they are."""
+        return annotate({**record, "party": None} if self.call.mono else record)
 
 
 def utterance_record(piece: SpeechPiece, transcript: Transcript | None, reason: str | None = None) -> Record:
@@ -85,7 +83,3 @@ def utterance_record(piece: SpeechPiece, transcript: Transcript | None, reason: 
         "words": words,
         "redactions": [],
     }
-
-
-def _neutral() -> Record:
-    return {"score": 0.0, "confidence": 0.0, "because": []}
