@@ -21,7 +21,7 @@ from audio.framing import Framer, FramingSettings
 from audio.levels import LevelDetector, LevelSettings
 from audio.liveness import LivenessDetector, LivenessSettings
 from audio.state import Stateful
-from audio.tones import ToneDetector, ToneSettings
+from audio.tones import TonesDetector, TonesSettings
 from audio.vad import SileroModel
 from audio.voice import Segmenter, SegmenterSettings
 from streams.alerts.coverage import Reason
@@ -41,7 +41,7 @@ class ListenSettings:
     faults: FaultSettings = field(default_factory=FaultSettings)
     liveness: LivenessSettings = field(default_factory=LivenessSettings)
     echo: EchoSettings = field(default_factory=EchoSettings)
-    tones: ToneSettings = field(default_factory=ToneSettings)
+    tones: TonesSettings = field(default_factory=TonesSettings)
     conversation: ConversationSettings = field(default_factory=ConversationSettings)
     segmenter: SegmenterSettings = field(default_factory=SegmenterSettings)
     words: bool = True
@@ -86,7 +86,7 @@ class Listener(Stateful):
         self.facts = FactsMaker(silero)
         self.segmenter = Segmenter(s.segmenter)
         self.levels = LevelDetector(s.levels)
-        self.detectors: list[Any] = [FaultDetector(s.faults), ToneDetector(s.tones)]
+        self.detectors: list[Any] = [FaultDetector(s.faults), TonesDetector(s.tones)]
         if not call.mono:
             self.detectors += [LivenessDetector(s.liveness), EchoDetector(s.echo)]
         self.conversation = Conversation(s.conversation)
