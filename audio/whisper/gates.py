@@ -128,9 +128,10 @@ def sound_fault(samples: Float32Array, settings: GateSettings) -> str | None:
         return "too_short"
     whole = samples.size - samples.size % FRAME_SAMPLES
     frames = samples[:whole].reshape(-1, FRAME_SAMPLES).astype(np.float64)
-    levels = 10 * np.log10(np.maximum(np.square(frames).mean(axis=1), 1e-10))
-    loudest = np.sort(levels)[-max(1, len(levels) // 10) :]
-    if float(loudest.mean()) < settings.level_dbov_min:
+    powers = np.maximum(np.square(frames).mean(axis=1), 1e-10)
+    levels = 10 * np.log10(powers)
+    loudest = np.sort(powers)[-max(1, len(powers) // 10) :]
+    if 10 * np.log10(loudest.mean()) < settings.level_dbov_min:
         return "too_quiet"
     if float((levels >= settings.voiced_level_dbov_min).mean()) < settings.voiced_share_min:
         return "not_voiced"

@@ -101,7 +101,7 @@ def find_secrets(
     taken: list[Secret] = []
     _take(taken, _typed_emails(text, words))
     _take(taken, _spoken_emails(words, known))
-    _take(taken, _ibans(text, words, runs))
+    _take(taken, _ibans(words, runs))
     _take(taken, _number_secrets(text, words, runs, announced, settings, expected, digits_before))
     passwords, next_password = _passwords(line, known, expected, language)
     _take(taken, passwords)
@@ -207,7 +207,7 @@ def _spoken_emails(words: Sequence[Token], known: _Announcements) -> list[Secret
     return found
 
 
-def _ibans(text: str, words: Sequence[Token], runs: list[NumberRun]) -> list[Secret]:
+def _ibans(words: Sequence[Token], runs: list[NumberRun]) -> list[Secret]:
     """Two letters, two digits and what follows, joined word by word until the check digits agree."""
     atoms: list[str] = []
     grouped = {run.first: run for run in runs}

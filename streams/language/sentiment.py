@@ -58,7 +58,7 @@ def _lexicon(language: str) -> _Lexicon:
     stems: dict[str, int] = {}
     idioms: list[tuple[re.Pattern[str], int]] = []
     for weight in WEIGHTS:
-        several = []
+        several: list[str] = []
         for entry in content[str(weight)]:
             parts = [token.word for token in tokens(entry)]
             if len(parts) > 1:
@@ -118,18 +118,18 @@ def _evidence(words: Sequence[Token], known: _Lexicon) -> list[tuple[float, str]
     for match in known.neutral.finditer(line.joined):
         first, end = line.span(match)
         taken[first:end] = [True] * (end - first)
-    for pattern, weight in known.idioms:
+    for pattern, value in known.idioms:
         for match in pattern.finditer(line.joined):
             first, end = line.span(match)
             if not any(taken[first:end]):
                 taken[first:end] = [True] * (end - first)
-                found.append((first, end, float(weight)))
+                found.append((first, end, float(value)))
     for at, token in enumerate(words):
-        value = 0 if taken[at] else _weight(token.word, known)
+        value = 0 if taken[at] else _value(token.word, known)
         if value:
             found.append((at, at + 1, float(value)))
     turn = next((at for at, token in enumerate(words) if token.word in known.turns and at > 0), None)
-    evidence = []
+    evidence: list[tuple[float, str]] = []
     for first, end, weight in sorted(found):
         said = " ".join(token.word for token in words[first:end])
         before = [token.word for token in words[max(0, first - NEGATION_REACH) : first]]
@@ -147,7 +147,7 @@ def _evidence(words: Sequence[Token], known: _Lexicon) -> list[tuple[float, str]
     return evidence
 
 
-def _weight(word: str, known: _Lexicon) -> int:
+def _value(word: str, known: _Lexicon) -> int:
     own = known.words.get(word)
     if own is not None:
         return own

@@ -1,0 +1,125 @@
+"""Sentiment of words, backchannels, and the course of a call."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audio.chunk import Party
+from audio.state import pack, unpack
+from streams.language import analyse, annotate, is_backchannel
+from streams.language.course import CourseSettings, SentimentCourse
+
+BAD = [
+    ("en", "this is absolutely ridiculous i've had enough"),
+    ("en", "your service is appalling"),
+    ("en", "i'm not happy with this"),
+    ("en", "you were polite but the result is a disaster"),
+    ("fr", "c'est scandaleux j'en ai assez"),
+    ("fr", "votre service est honteux"),
+    ("fr", "je ne suis pas content du tout"),
+    ("pt", "isto é inaceitável"),
+    ("es", "estoy harto esto es una vergüenza"),
+    ("ar", "هذا عيب و كارثة"),
+]
+GOOD = [
+    ("en", "that's wonderful thank you so much"),
+    ("en", "it was slow but you have been brilliant"),
+    ("fr", "merci beaucoup c'est formidable"),
+    ("fr", "je suis vraiment soulagée"),
+    ("pt", "muito obrigado foi excelente"),
+    ("es", "muchas gracias perfecto"),
+    ("ar", "شكرا جزيلا ممتاز"),
+]
+NEUTRAL = [
+    ("en", "my account number is on the letter"),
+    ("en", "good morning"),
+    ("fr", "bonjour j'appelle pour mon modem"),
+    ("fr", "mon vol pour lisbonne est à midi"),
+]
+
+
+@pytest.mark.parametrize(("language", "text"), BAD)
+def test_bad_words_score_below_zero_and_are_quoted(language: str, text: str) -> None:
+    felt = analyse(text, language, "customer").sentiment
+    assert felt["score"] < -0.1
+    assert felt["because"]
+
+
+@pytest.mark.parametrize(("language", "text"), GOOD)
+def test_good_words_score_above_zero(language: str, text: str) -> None:
+    assert analyse(text, language, "customer").sentiment["score"] > 0.1
+
+
+@pytest.mark.parametrize(("language", "text"), NEUTRAL)
+def test_plain_words_are_neutral(language: str, text: str) -> None:
+    assert abs(analyse(text, language, "customer").sentiment["score"]) <= 0.1
+
+
+def test_intensity_moves_the_score() -> None:
+    plain, strong = (analyse(text, "en", None).sentiment["score"] for text in ("it is bad", "it is very bad"))
+    assert strong < plain
+
+
+@given(st.text(max_size=80), st.sampled_from(["en", "fr", "pt", "es", "ar", None, "zz"]))
+def test_any_text_has_a_score_in_range(text: str, language: str | None) -> None:
+    felt = analyse(text, language, None).sentiment
+    assert -1 <= felt["score"] <= 1
+    assert 0 <= felt["confidence"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "is_one"),
+    [
+        ("en", "mm hmm", True),
+        ("en", "Yeah, okay.", True),
+        ("en", "yes i agree to the recording", False),
+        ("fr", "d'accord", True),
+        ("fr", "oui oui très bien", True),
+        ("fr", "oui mais non merci monsieur", False),
+        ("ar", "نعم", True),
+        ("pt", "está bem", True),
+        ("es", "de acuerdo", True),
+        ("en", "", False),
+    ],
+)
+def test_backchannels(language: str, text: str, is_one: bool) -> None:
+    assert is_backchannel(text, language) is is_one
+
+
+def test_unsure_text_has_unsure_sentiment() -> None:
+    felt = annotate({"text": "this is outrageous", "language": "en", "party": "customer", "confidence": 0.2})
+    assert felt["sentiment"]["confidence"] <= 0.2
+
+
+def test_a_call_that_turns_bad_drops_from_its_best() -> None:
+    course = SentimentCourse()
+    for at, score in enumerate((0.6, 0.6, 0.5)):
+        course.push(Party.CUSTOMER, 1000 * at, score, 0.9)
+    for at in range(3, 7):
+        feeling, drop = course.push(Party.CUSTOMER, 1000 * at, -0.8, 0.9, words=["ridiculous"], utterance_id="u")
+    assert feeling.value < -0.3
+    assert drop.value > 0.6
+    assert drop.since_ms == 2000
+    assert drop.detail == {"words": "ridiculous", "utterance_id": "u"}
+
+
+def test_a_caller_who_starts_angry_has_not_turned() -> None:
+    course = SentimentCourse()
+    drops = [course.push(Party.CUSTOMER, at, -0.8, 0.9)[1].value for at in range(2)]
+    assert drops == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(("confidence", "moves"), [(0.39, False), (0.4, True), (float("nan"), False)])
+def test_low_confidence_is_neutral(confidence: float, moves: bool) -> None:
+    assert CourseSettings().confidence_min == 0.4
+    feeling, _ = SentimentCourse().push(Party.AGENT, 10, -0.9, confidence)
+    assert (feeling.value != 0) is moves
+
+
+def test_a_restored_course_goes_on_the_same() -> None:
+    one, other = SentimentCourse(), SentimentCourse()
+    one.push(Party.CUSTOMER, 10, 0.5, 0.9)
+    other.load_state(unpack(pack(one.state())))
+    assert one.push(Party.CUSTOMER, 20, -0.5, 0.9) == other.push(Party.CUSTOMER, 20, -0.5, 0.9)
