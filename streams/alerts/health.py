@@ -40,11 +40,11 @@ BY_SEVERITY: Mapping[str, Cost] = {
 
 BY_RULE: Mapping[str, Cost] = {
     # Nobody can talk: the call is lost while it lasts.
-    "one-way-audio": Cost(35, 30, 80, 90),
-    "missing-leg": Cost(35, 30, 80, 90),
+    "one-way-audio": Cost(35, 10, 80, 90),
+    "missing-leg": Cost(35, 10, 80, 90),
     "same-audio": Cost(25, 10, 50, 50),
     # Part of what was said is gone; G.107 takes about 20 of 100 points for 3 % random loss without concealment.
-    "dropouts": Cost(12, 12, 45, 60),
+    "dropouts": Cost(10, 4, 20, 40),
     # Heard, with effort: worse the longer it lasts, never as bad as a loss.
     "clipping": Cost(6, 4, 20, 25),
     "level-low": Cost(6, 3, 20, 25),
