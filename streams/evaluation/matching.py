@@ -35,6 +35,11 @@ class Expected:
         first_ms = self.due_ms if self.from_ms is None else self.from_ms
         return self.concerns(alert) and first_ms - self.early_ms <= alert["raised_ms"] <= self.due_ms + self.late_ms
 
+    def delay_ms(self, raised_ms: int) -> int:
+        """How long after it was due, negative before it could be right; 0 between the two."""
+        first_ms = self.due_ms if self.from_ms is None else self.from_ms
+        return raised_ms - min(max(raised_ms, first_ms), self.due_ms)
+
     def concerns(self, alert: Record) -> bool:
         """Whether the alert is of this rule and party, whenever it came."""
         return alert["rule_id"] == self.rule and self.party in (None, alert["party"])

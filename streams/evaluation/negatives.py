@@ -210,9 +210,9 @@ def keys(scene: Scene) -> Piece:
     """A customer who presses keys, a recorder that beeps."""
     scene.chat(8)
     scene.play(1, scene.now_ms + 300, _sound("dtmf", 2_400, scene) * gain(8))
-    scene.play(0, 0, _sound("beep", 28_000, scene) * gain(-6))
     scene.now_ms += 300
     scene.chat(12)
+    scene.play(0, 0, _sound("beep", scene.now_ms, scene) * gain(-6))
     return scene.piece()
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from audio.chunk import PARTIES
-from audio.synth.line import gain
+from audio.synth.line import gain, speech_level_dbov
 from audio.synth.sounds import hold_music
 from streams.evaluation.matching import Expected
 from streams.evaluation.scenes import PER_MS, Piece, Scene
@@ -46,8 +46,7 @@ def one_way(scene: Scene, strength: int) -> Piece:
     if strength:
         due_ms = max(onset_ms + 10_000, waits[2])
     else:
-        heard_ms = scene.spoken_ms(1 - dead, 8_000)
-        due_ms = max(waits[1], next((w for w in waits if w >= heard_ms), heard_ms))
+        due_ms = max(waits[1], scene.spoken_ms(1 - dead, 8_000))
     return scene.piece(Expected("one-way-audio", _name(dead), onset_ms, due_ms))
 
 
@@ -89,7 +88,8 @@ def clipping(scene: Scene, strength: int) -> Piece:
     runs = np.flatnonzero(np.diff(np.concatenate([[False], flat, [False]]).astype(np.int8))).reshape(-1, 2)
     ends_ms = [int(b) // PER_MS for a, b in runs if b - a >= 3]
     due_ms = next((e for k, e in enumerate(ends_ms[4:]) if e - ends_ms[k] <= 10_000), ends_ms[-1])
-    return scene.piece(Expected("clipping", _name(leg), ends_ms[0], due_ms))
+    onset_ms = scene.spoken_by(leg)[0].start_ms
+    return scene.piece(Expected("clipping", _name(leg), onset_ms, due_ms, from_ms=onset_ms))
 
 
 def level_low(scene: Scene, strength: int) -> Piece:
@@ -101,14 +101,19 @@ def level_high(scene: Scene, strength: int) -> Piece:
 
 
 def _level(scene: Scene, rule: str, level_dbov: float) -> Piece:
-    """A whole leg too quiet or too loud: due after 10 s of its speech and 5 s more."""
+    """A whole leg too quiet or too loud: due after 10 s of its speech (pauses of P.56 included) and 5 s more."""
     leg = int(scene.rng.integers(2))
     scene.level_dbov[leg] = -26.0
     scene.chat(24, first=leg, long=leg)
     scene.mix()
     scene.source("level", leg, db=level_dbov + 26.0)
+    for _ in range(6):
+        # What goes over full scale is cut off there, which makes it quieter again.
+        short_db = level_dbov - speech_level_dbov(np.clip(scene.legs[leg], -1, 1))
+        scene.source("level", leg, db=max(0.0, short_db))
     scene.receive()
-    return scene.piece(Expected(rule, _name(leg), 0, scene.spoken_ms(leg, 10_000) + 5_000))
+    due_ms, from_ms = (scene.spoken_ms(leg, needed_ms) + 5_000 for needed_ms in (10_000, 9_000))
+    return scene.piece(Expected(rule, _name(leg), 0, due_ms, from_ms=from_ms))
 
 
 def noise(scene: Scene, strength: int) -> Piece:

@@ -84,7 +84,7 @@ class Score:
         self.extra += len(outcome.matching.false) - outcome.matching.late
         for expected, alert in outcome.matching.pairs:
             self.found[strength] += 1
-            self.delays_ms.append(alert["raised_ms"] - expected.due_ms)
+            self.delays_ms.append(expected.delay_ms(alert["raised_ms"]))
             self.onset_errors_ms.append(alert["onset_ms"] - expected.onset_ms)
 
     def row(self) -> dict[str, Any]:
