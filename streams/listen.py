@@ -26,7 +26,7 @@ from audio.vad import SileroModel
 from audio.voice import Segmenter, SegmenterSettings
 from streams.alerts.coverage import Reason
 from streams.alerts.engine import AlertEngine
-from streams.alerts.rules import RuleSet
+from streams.alerts.model import RuleSet
 from streams.conversation import Conversation, ConversationSettings
 from streams.events import CallEvent, CallInfo, EventKind, Outputs, Record, SpeechPiece
 

@@ -12,7 +12,7 @@ from audio.chunk import AudioChunk
 from audio.errors import VigieError
 from audio.state import pack, unpack
 from audio.vad import SileroModel
-from streams.alerts.rules import RuleSet
+from streams.alerts.model import RuleSet
 from streams.events import CallEvent, CallInfo, Outputs, Record
 from streams.listen import Listener, ListenSettings
 from streams.supervise import SuperviseSettings, Supervisor

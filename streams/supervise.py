@@ -16,7 +16,7 @@ from streams.alerts.cause import call_cause
 from streams.alerts.coverage import Coverage, Reason
 from streams.alerts.engine import AlertEngine
 from streams.alerts.health import Health
-from streams.alerts.rules import RuleSet
+from streams.alerts.model import RuleSet
 from streams.events import CallInfo, Outputs, Record
 from streams.language.course import SentimentCourse
 
