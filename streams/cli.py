@@ -59,7 +59,7 @@ def _run(arguments: list[str]) -> int:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"vigie {metadata.version('vigie')}")
+    parser.add_argument("--version", action="version", version=f"vigie {_release()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     chosen = next((argument for argument in arguments if not argument.startswith("-")), None)
     for name, (_, summary) in COMMANDS.items():
@@ -71,6 +71,13 @@ def _run(arguments: list[str]) -> int:
         parser.print_help(sys.stderr)
         return 2
     return int(args.run(args))
+
+
+def _release() -> str:
+    try:
+        return metadata.version("vigie")
+    except metadata.PackageNotFoundError:
+        return "from a checkout that is not installed"
 
 
 def _fill(name: str, parser: argparse.ArgumentParser) -> None:

@@ -40,6 +40,11 @@ class Media:
     mono: bool
     _readers: tuple[tuple[Recording, dict[Party, int]], ...]
 
+    @property
+    def truncated(self) -> bool:
+        """Whether a file holds less than it promised; final once `steps` has ended."""
+        return any(recording.truncated for recording, _ in self._readers)
+
     def steps(self) -> Iterator[tuple[int, dict[Party, Piece]]]:
         """Each 100 ms from the start of the call: when it starts, in ms, and what there is of each party.
 
@@ -51,19 +56,18 @@ class Media:
         now_ms = 0
         while True:
             step: dict[Party, Piece] = {}
-            alive = False
+            blocks = [next(stream, None) for stream in streams]
+            if all(block is None for block in blocks):
+                return
             for i, (recording, channels) in enumerate(self._readers):
-                block = next(streams[i], None)
-                alive = alive or block is not None
+                block = blocks[i]
                 if block is None:
                     closed_ms[i] += CHUNK_MS
                     if closed_ms[i] > LEG_CLOSED_EARLY_MS_MAX:
                         continue
-                    block = np.zeros((1, recording.sample_rate_hz * CHUNK_MS // 1000), dtype=np.int16)
+                    block = np.zeros((recording.channels, recording.sample_rate_hz * CHUNK_MS // 1000), dtype=np.int16)
                 for party, channel in channels.items():
                     step[party] = Piece(recording.sample_rate_hz, block[channel])
-            if not alive:
-                return
             yield now_ms, step
             now_ms += CHUNK_MS
 

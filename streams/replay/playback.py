@@ -131,6 +131,8 @@ def play(source: CallSource, engine: Engine) -> Iterator[Step]:
         yield Step(now_ms, out, _hear(monitor, words, out))
     if now_ms == 0:
         raise VigieError("holds no sound", remedy="Check that the recorder wrote it; leave it out otherwise")
+    if media.truncated and not warning:
+        warning = f"it breaks off at {now_ms / 1000:.1f} s, or parts before that are damaged"
     out = monitor.end(now_ms, END_REASON)
     heard = _hear(monitor, words, out, last=True)
     if out.summary is not None and warning:

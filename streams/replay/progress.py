@@ -65,7 +65,7 @@ class Progress:
 
 def told_totals(run: Run, done: Assembled, *, skipped: int, ignored: int) -> None:
     """The end of a run, on standard output; failures on standard error."""
-    out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+    out, err = Console(highlight=False, soft_wrap=True), Console(stderr=True, highlight=False, soft_wrap=True)
     totals = done.totals
     counts = Text(", ").join(Text(f"{totals.alerts[name]} {name}", style=STYLES[name]) for name in SEVERITIES)
     already = f" ({skipped} from an earlier run)" if skipped else ""

@@ -198,7 +198,7 @@ def _group_table(rows: Sequence[CallRow], group: str) -> str:
     rest = f'<tr><td colspan="8" class="soft">and {more} more, which lost less</td></tr>' if more > 0 else ""
     heads = "".join(f'<th class="n">{name}</th>' for name in CAUSES)
     head = f'<tr><th>{group}</th><th class="n">calls</th><th>health</th>{heads}<th></th></tr>'
-    return f"<div><table>{head}{''.join(lines)}{rest}</table></div>"
+    return f'<div><table class="groups">{head}{"".join(lines)}{rest}</table></div>'
 
 
 def _lost_a_call(rows: Sequence[CallRow]) -> dict[str, float]:
@@ -218,7 +218,7 @@ def _group_line(name: str, rows: Sequence[CallRow], lost: Mapping[str, float], t
     mean = sum(row.health for row in rows) / len(rows)
     return (
         f'<tr><td>{_text(name)}</td><td class="n">{len(rows):,}</td><td>{health_badge(mean)}</td>{cells}'
-        f'<td class="wide">{bar}</td></tr>'
+        f"<td>{bar}</td></tr>"
     )
 
 

@@ -124,9 +124,17 @@ def write_whole(path: Path, text: str) -> None:
     os.replace(part, path)
 
 
+def release() -> str:
+    """The version of the installed package; "source" where it runs from a checkout that is not installed."""
+    try:
+        return metadata.version("vigie")
+    except metadata.PackageNotFoundError:
+        return "source"
+
+
 def run_fingerprint(rules_fingerprint: str, model: str) -> str:
     """What all calls of a run have in common: rules, model, release and code."""
-    return _digest([metadata.version("vigie"), rules_fingerprint, model, _stamp(Path(model) / "model.bin"), _code()])
+    return _digest([release(), rules_fingerprint, model, _stamp(Path(model) / "model.bin"), _code()])
 
 
 def call_fingerprint(source: CallSource, run: str) -> str:
