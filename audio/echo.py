@@ -77,6 +77,7 @@ class EchoSettings:
         distorted_correlation_min: correlation of band envelopes over 5 s.
         distorted_agree_ms: votes of envelopes agree within two steps.
         distorted_far_share_min: share of 5 s that the far party must have spoken.
+        distorted_motion_db_min: mean change of the far envelopes from step to step; tones and hums do not move.
         explained_margin_db: speech on a leg up to so much over its expected echo is explained by it.
     """
 
@@ -98,6 +99,7 @@ class EchoSettings:
     distorted_correlation_min: float = 0.6
     distorted_agree_ms: float = 16.0
     distorted_far_share_min: float = 0.4
+    distorted_motion_db_min: float = 0.5
     explained_margin_db: float = 6.0
 
 
@@ -331,6 +333,8 @@ class EchoDetector(Stateful):
         stop = _ENVELOPE - _ENVELOPE_AHEAD
         mine = self._envelopes[near, :, stop - _ENVELOPE_NEAR : stop].astype(np.float32)
         theirs = self._envelopes[far].astype(np.float32)
+        if np.abs(np.diff(theirs, axis=1)).mean() < settings.distorted_motion_db_min:
+            return None
         mine_flat = mine - mine.mean(axis=1, keepdims=True)
         theirs_flat = theirs - theirs.mean(axis=1, keepdims=True)
         product = np.conj(scipy.fft.rfft(mine_flat, _ENVELOPE_FFT)) * scipy.fft.rfft(theirs_flat, _ENVELOPE_FFT)
@@ -345,7 +349,7 @@ class EchoDetector(Stateful):
             return None
         lag_ms = (stop - _ENVELOPE_NEAR - place) * _STEP_MS
         aligned = theirs[:, place : place + _ENVELOPE_NEAR]
-        loud = aligned >= np.median(aligned)
+        loud = aligned >= np.percentile(aligned, 90)  # the rest of both lies on the floor
         return_db = float(np.median((mine - aligned)[loud]))
         if not settings.return_db_min < return_db < settings.return_db_max:
             return None

@@ -21,7 +21,9 @@ from audio.state import Stateful
 SPECTRUM = 1024
 SPECTRA_PER_BLOCK = 4
 _BIN_HZ = NARROW_RATE_HZ / SPECTRUM
-_BINS = int(3_500 / _BIN_HZ)
+_BAND = slice(int(200 / _BIN_HZ), int(3_500 / _BIN_HZ))
+"""What a telephone carries; rumble below it has bars as steady as any organ's."""
+_BINS = _BAND.stop - _BAND.start
 _NEIGHBOURS = 21
 _SIDE = 8
 _TOP = 5
@@ -85,7 +87,7 @@ class MusicLeg(Stateful):
         if power is None:
             self._counts[slot] = 0
         else:
-            peaks = _peaks(power[:, :_BINS], settings.rise_db_min) & (level_dbov > settings.level_dbov_min)[:, None]
+            peaks = _peaks(power[:, _BAND], settings.rise_db_min) & (level_dbov > settings.level_dbov_min)[:, None]
             self._counts[slot] = peaks.sum(axis=0, dtype=np.uint8)
         share = self._counts.sum(axis=0, dtype=np.int32) / np.float32(settings.activation_blocks * SPECTRA_PER_BLOCK)
         passed = changed = False

@@ -257,7 +257,6 @@ class _Ringback(Stateful):
     """The ringing tone as the caller hears it, on one leg: rings of one length range, pauses of another."""
 
     STATE = (
-        "_on_ms",
         "_off_ms",
         "_other_ms",
         "_ring_dbov",
@@ -265,6 +264,7 @@ class _Ringback(Stateful):
         "_first_ms",
         "_since_ms",
         "_until_ms",
+        "_second",
         "_told",
     )
 
@@ -279,8 +279,9 @@ class _Ringback(Stateful):
 
     def _forget(self) -> None:
         """Nothing rings and nothing rang: `_first_ms` is where a first ring began, `_since_ms` a confirmed cadence."""
-        self._on_ms = self._off_ms = self._other_ms = self._burst_ms = 0
+        self._off_ms = self._other_ms = self._burst_ms = 0
         self._first_ms = self._since_ms = self._until_ms = -1
+        self._second = False
 
     def push(self, power: npt.NDArray[np.float32] | None, level: npt.NDArray[np.float32], end_ms: int) -> None:
         """Take the spectra of one block, as MusicLeg.push does."""
@@ -315,20 +316,22 @@ class _Ringback(Stateful):
         settings = self.settings
         if self._first_ms < 0:
             self._first_ms = now_ms - _SPECTRUM_HOP_MS
-            self._burst_ms = 0
         elif self._off_ms > settings.ring_split_ms_max:
-            if self._off_ms < settings.ring_off_ms_min:
+            fits = settings.ring_on_ms_min <= self._burst_ms <= settings.ring_on_ms_max
+            fits = fits and self._off_ms >= settings.ring_off_ms_min
+            if not fits:
                 self._forget()
                 self._first_ms = now_ms - _SPECTRUM_HOP_MS
-            elif self._since_ms < 0:
-                self._since_ms = -2  # one ring and its pause fit; the second ring decides
+            self._second = fits
             self._burst_ms = 0
-        self._burst_ms += _SPECTRUM_HOP_MS + (self._off_ms if self._off_ms <= settings.ring_split_ms_max else 0)
+        else:
+            self._burst_ms += self._off_ms
+        self._burst_ms += _SPECTRUM_HOP_MS
         self._off_ms = self._other_ms = 0
         self._ring_dbov = level
         if self._burst_ms > settings.ring_on_ms_max:
-            self._forget()
-        elif self._since_ms != -1 and self._burst_ms >= settings.ring_on_ms_min:
+            self._second, self._since_ms = False, -1  # a steady tone, and so it stays until it stops
+        elif self._second and self._burst_ms >= settings.ring_on_ms_min:
             self._since_ms, self._until_ms = self._first_ms, now_ms
 
     def measures(self) -> list[Measure]:
