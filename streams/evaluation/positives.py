@@ -44,10 +44,11 @@ def one_way(scene: Scene, strength: int) -> Piece:
     if missing:
         scene.line("missing", dead, onset_ms)
     if strength:
-        due_ms = max(onset_ms + 10_000, waits[2])
+        from_ms = due_ms = max(onset_ms + 10_000, waits[2])
     else:
-        due_ms = max(waits[1], scene.spoken_ms(1 - dead, 8_000))
-    return scene.piece(Expected("one-way-audio", _name(dead), onset_ms, due_ms))
+        # A turn holds pauses of up to 300 ms, so 8 s of speech are reached somewhere before 9.5 s of turns.
+        due_ms, from_ms = (max(waits[1], scene.spoken_ms(1 - dead, needed_ms)) for needed_ms in (9_500, 8_000))
+    return scene.piece(Expected("one-way-audio", _name(dead), onset_ms, due_ms, from_ms=from_ms))
 
 
 def missing_leg(scene: Scene, strength: int) -> Piece:
@@ -160,11 +161,9 @@ def crosstalk(scene: Scene, strength: int) -> Piece:
 
 
 def _leak(rule: str, scene: Scene, leg: int) -> Expected:
-    """Due once the other party alone has spoken for 5 s, within the 5 windows of the vote."""
+    """Due 5 s after the other's first word, or once they have spoken for 5 s: both are 5 s of it."""
     onset_ms = scene.spoken_by(1 - leg)[0].start_ms
-    return Expected(
-        rule, _name(leg), onset_ms, scene.spoken_ms(1 - leg, 6_000), from_ms=scene.spoken_ms(1 - leg, 5_000)
-    )
+    return Expected(rule, _name(leg), onset_ms, scene.spoken_ms(1 - leg, 6_000), from_ms=onset_ms + 5_000)
 
 
 def same_audio(scene: Scene, strength: int) -> Piece:
@@ -273,11 +272,11 @@ def monologue(scene: Scene, strength: int) -> Piece:
 
 
 def slow_response(scene: Scene, strength: int) -> Piece:
-    """The agent answers after 13, 11 or 9 s."""
+    """The agent answers after 9.6, 9 or 8.4 s; from 10 s on it is dead air."""
     scene.chat(7)
     scene.say(1, 2.5)
     onset_ms = scene.now_ms
-    answer = scene.say(0, 3.0, after_ms=(13_000, 11_000, 9_000)[strength])
+    answer = scene.say(0, 3.0, after_ms=(9_600, 9_000, 8_400)[strength])
     scene.chat(4, first=1)
     return scene.piece(Expected("slow-response", "agent", onset_ms, answer.start_ms))
 
