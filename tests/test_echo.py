@@ -1,4 +1,4 @@
-"""Echo, crosstalk and one voice on both legs, made from real speech that the detector's thresholds were not set on."""
+"""Echo, crosstalk and one voice on both legs: made from real speech, and found in the real call."""
 
 from __future__ import annotations
 
