@@ -44,10 +44,10 @@ def timeline(record: Mapping[str, Any], alerts: Sequence[Record], anchor: str) -
         silences = _silences(agent, customer, record["timeline"]["hold"], duration_ms)
         parts += [x.rect("silence", s, agent_y, both, "nobody speaks") for s in silences]
     parts += [x.rect("hold", s, agent_y, both, "on hold") for s in record["timeline"]["hold"]]
-    parts += [x.rect("overlap", s, agent_y - 2, both + 4, "both speak") for s in _overlaps(agent, customer)]
     if not summary["mono"]:
         parts += [x.rect("speech agent", s, agent_y, LANE_HEIGHT) for s in _thinned(agent, x)]
     parts += [x.rect("speech customer", s, customer_y, LANE_HEIGHT) for s in _thinned(customer, x)]
+    parts += [x.rect("overlap", s, agent_y - 2, both + 4, "both speak") for s in _overlaps(agent, customer)]
     parts += _missed(summary, x, agent_y, customer_y)
     if moody:
         parts += _mood(sentiment, x, mood_y)
