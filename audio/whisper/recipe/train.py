@@ -81,7 +81,7 @@ def a_law(x: np.ndarray) -> np.ndarray:
 class Telephone:
     """A random telephone channel on 8 kHz float samples."""
 
-    def __init__(self, rng: np.random.Generator, snr_db: tuple[float, float] = (12, 45)) -> None:
+    def __init__(self, rng: np.random.Generator, snr_db: tuple[float, float] = (15, 45)) -> None:
         self.rng, self.snr_db = rng, snr_db
 
     def band(self, x: np.ndarray) -> np.ndarray:
@@ -197,7 +197,7 @@ class Batches(torch.utils.data.IterableDataset[dict[str, Any]]):
             if timed:
                 ids, target = ids[:3], [self.no_speech, IGNORE, self.eot]
             return {"mel": mel, "in": ids, "out": target, "characters": [], "spans": [None] * len(ids)}
-        before, after = rng.randint(0, 24000 if far else 4000), rng.randint(0, 16000 if far else 5000)
+        before, after = rng.randint(0, 24000 if far else 3000), rng.randint(0, 16000 if far else 4000)
         start, stop = (self.ends[i - 1] if i else 0), self.ends[i]
         x = np.concatenate([np.zeros(before, np.float32), self.audio[start:stop].astype(np.float32) / 32768, np.zeros(after, np.float32)])
         x = self.channel(x) if rng.random() < dirty else x + nrng.standard_normal(len(x)) * 10 ** rng.uniform(-5, -3.3)
@@ -221,10 +221,10 @@ class Batches(torch.utils.data.IterableDataset[dict[str, Any]]):
     def make(self, n: int) -> dict[str, Any]:
         """The n-th batch."""
         rng, share = self.rng, n / self.steps
-        dirty = min(0.9, 0.25 + 1.6 * share)
-        reach = min(1.0, 0.45 + 4 * share)
+        dirty = min(0.88, 0.15 + max(0.0, share - 0.2) * 1.5)
+        reach = min(1.0, 0.4 + max(0.0, share - 0.15) * 1.5)
         pool = self.by_length[: int(len(self.by_length) * reach)]
-        long_window = share > 0.04 and rng.random() < 0.08
+        long_window = share > 0.5 and rng.random() < 0.06
         at, total, chosen = rng.randrange(len(pool)), 0.0, []
         for j in pool[at: at + 64]:
             total += self.samples_in(j) / RATE_HZ + 0.5
@@ -234,10 +234,10 @@ class Batches(torch.utils.data.IterableDataset[dict[str, Any]]):
         chosen = chosen or [pool[at]]
         if long_window:
             chosen = [rng.choice(pool) for _ in range(4)]
-        far = long_window or rng.random() < 0.1
+        far = long_window or rng.random() < 0.1 * (share > 0.35)
         rows = [self.example(j, dirty, far) for j in chosen]
         heard = [r["mel"].shape[1] for r in rows]
-        frames = WINDOW_FRAMES_MAX if long_window else min(WINDOW_FRAMES_MAX, max(heard) + rng.choice([0, 0, 10, 30, 50, 50, 100, 200]))
+        frames = WINDOW_FRAMES_MAX if long_window else min(WINDOW_FRAMES_MAX, max(heard) + rng.choice([0, 0, 10, 30, 50, 100] if share > 0.3 else [0, 0, 0, 20]))
         frames += frames % 2
         x = torch.zeros(len(rows), 80, frames)
         longest = max(len(r["in"]) for r in rows)
@@ -321,8 +321,8 @@ def main() -> None:
     parser.add_argument("--decoder-layers", type=int, default=3)
     parser.add_argument("--pieces", type=int, default=2000, help="most pieces of the BPE; a small world has fewer")
     parser.add_argument("--batch-seconds", type=float, default=40)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--guide", type=float, default=0.5, help="weight of the guided attention")
+    parser.add_argument("--rate", type=float, default=1.3e-3)
+    parser.add_argument("--guide", type=float, default=0.7, help="weight of the guided attention")
     parser.add_argument("--bfloat16", action="store_true")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
@@ -380,7 +380,7 @@ def main() -> None:
         if share >= 1:
             break
         warmed += 1
-        rate = args.rate * min(1, warmed / 200) * 0.5 * (1 + math.cos(math.pi * share)) + 2e-6
+        rate = args.rate * min(1, warmed / 40) * 0.5 * (1 + math.cos(math.pi * share)) + 2e-6
         for group in optimizer.param_groups:
             group["lr"] = rate
         batch = next(stream)
@@ -391,7 +391,7 @@ def main() -> None:
             decoded = model.model.decoder(input_ids=ids, encoder_hidden_states=states, output_attentions=True, use_cache=False)
             wanted = out != IGNORE
             logits = model.proj_out(decoded.last_hidden_state[wanted])
-        attention = F.cross_entropy(logits.float(), out[wanted], label_smoothing=0.05)
+        attention = F.cross_entropy(logits.float(), out[wanted], label_smoothing=0.02)
         guide = guided(decoded.cross_attentions, spans)
         characters = batch["characters"]
         spoken = [k for k, c in enumerate(characters) if c]
@@ -399,12 +399,12 @@ def main() -> None:
             ctc_logits[spoken].float().log_softmax(-1).transpose(0, 1), torch.tensor(sum((characters[k] for k in spoken), [])),
             torch.tensor([min(states.shape[1], batch["states"][k]) for k in spoken]),
             torch.tensor([len(characters[k]) for k in spoken]), blank=blank, zero_infinity=True) if spoken else torch.zeros(())
-        (attention + 0.4 * ctc + args.guide * guide).backward()
+        (attention + (1.0 if share < 0.5 else 0.3) * ctc + args.guide * guide).backward()
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         with torch.no_grad():
-            torch._foreach_lerp_(mean, [p.detach() for p in parameters], max(0.003, 1 / (warmed + 1)))
+            torch._foreach_lerp_(mean, [p.detach() for p in parameters], max(0.01, 4 / (warmed + 4)))
         step += 1
         right = (logits.argmax(-1) == out[wanted]).float().mean()
         sums += np.array([t.item() for t in (attention, ctc, guide, right)])
