@@ -109,6 +109,8 @@ class FrameFacts:
         level_dbov: float32 `(2, frames)`, RMS level of the native samples, -100 for digital zero.
         floor_dbov: float32 `(2,)`, running noise floor.
         speech: bool `(2, frames)`, raw speech: p >= 0.5 and level over max(-50 dBov, floor + 6 dB); no hangover.
+        energy: float64 `(2, frames)`, sum of squares of the native samples, exact; None: not worked out.
+        varied: bool `(2, frames)`, True where a frame's native samples differ; None: not worked out.
     """
 
     block: Block
@@ -116,6 +118,8 @@ class FrameFacts:
     level_dbov: Float32Array
     floor_dbov: Float32Array
     speech: BoolArray
+    energy: npt.NDArray[np.float64] | None = None
+    varied: BoolArray | None = None
 
 
 @record

@@ -76,6 +76,8 @@ def known_encoding(encoding: Encoding | str) -> Encoding:
     Raises:
         VigieError: it names none of `pcm16`, `mulaw`, `alaw`.
     """
+    if type(encoding) is Encoding:
+        return encoding
     try:
         return Encoding(encoding)
     except ValueError:

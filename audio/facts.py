@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,8 @@ import numpy.typing as npt
 from audio.chunk import FRAME_MS, Block, BoolArray, Float32Array, FrameFacts, Int16Array
 from audio.state import Stateful
 from audio.vad import SileroModel, VoiceActivity
+
+Float64Array = npt.NDArray[np.float64]
 
 SILENCE_DBOV = -100.0
 _FULL_SCALE_SQUARED = 32768.0**2
@@ -43,15 +46,22 @@ def frame_levels(native: Int16Array, frames: int) -> tuple[Float32Array, BoolArr
 
     Returns:
         float32 `(frames,)`, RMS level in dBov (0 dBov: every sample at full scale, ITU-T G.100.1), -100 for digital
-        zero; bool `(frames,)`, True where the samples differ. Both from exact integer sums.
+        zero; bool `(frames,)`, True where the samples differ. Both from exact sums of whole numbers.
     """
-    wide = native.reshape(frames, -1).astype(np.int64)
+    level, varied, _ = _levels(native.reshape(frames, -1).astype(np.float64))
+    return level, varied
+
+
+def _levels(wide: Float64Array) -> tuple[Float32Array, BoolArray, Float64Array]:
+    """Level, whether it varies, and energy of each row; whole numbers under 2^53, which float64 adds exactly."""
     samples = wide.shape[1]
     energy = np.einsum("ij,ij->i", wide, wide)
-    total = wide.sum(axis=1)
-    level = 10.0 * np.log10(np.maximum(energy, 1) / (samples * _FULL_SCALE_SQUARED))
-    level = np.where(energy > 0, np.maximum(level, SILENCE_DBOV), SILENCE_DBOV)
-    return level.astype(np.float32), energy * samples != total * total
+    total = np.add.reduce(wide, axis=1)
+    level = np.log10(np.maximum(energy, 1.0) / (samples * _FULL_SCALE_SQUARED))
+    level *= 10.0
+    np.maximum(level, SILENCE_DBOV, out=level)
+    level[energy == 0] = SILENCE_DBOV
+    return level.astype(np.float32), energy * samples != total * total, energy
 
 
 class NoiseFloor(Stateful):
@@ -62,14 +72,25 @@ class NoiseFloor(Stateful):
     def __init__(self, window_frames: int) -> None:
         self._levels = np.full(window_frames, np.inf, dtype=np.float32)
         self._count = 0
+        self._floor: float | None = None
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        super().load_state(state)
+        self._floor = None
 
     def push(self, levels: Float32Array) -> float:
         """Take the levels of usable frames, float32 `(n,)` in dBov, and return the floor."""
-        where = (self._count + np.arange(len(levels))) % len(self._levels)
-        self._levels[where] = levels
-        self._count = (self._count + len(levels)) % len(self._levels)
-        floor = float(self._levels.min())
-        return floor if floor != np.inf else SILENCE_DBOV
+        if self._floor is not None and len(levels) == 0:
+            return self._floor
+        window, start, count = self._levels, self._count, len(levels)
+        if start + count <= len(window):
+            window[start : start + count] = levels
+        else:
+            window[(start + np.arange(count)) % len(window)] = levels
+        self._count = (start + count) % len(window)
+        floor = float(window.min())
+        self._floor = floor if floor != np.inf else SILENCE_DBOV
+        return self._floor
 
 
 class FactsMaker(Stateful):
@@ -86,20 +107,32 @@ class FactsMaker(Stateful):
     def push(self, block: Block) -> FrameFacts:
         """The facts of the next block."""
         settings, frames = self.settings, block.frames
-        levels = np.empty((2, frames), dtype=np.float32)
+        levels, varied, energy = _both_levels(block)
+        usable = usable_frames(levels, varied, block.present, settings.usable_dbov_min)
         probability = np.empty((2, frames), dtype=np.float32)
         floors = np.empty(2, dtype=np.float32)
         for leg in range(2):
-            levels[leg], varied = frame_levels(block.native[leg], frames)
-            usable = usable_frames(levels[leg], varied, block.present[leg], settings.usable_dbov_min)
-            floors[leg] = self._floors[leg].push(levels[leg][usable])
+            floors[leg] = self._floors[leg].push(levels[leg][usable[leg]])
             probability[leg] = self._voices[leg].push(block.wide[leg], levels[leg])
         gate = np.maximum(np.float32(settings.speech_level_dbov_min), floors + settings.speech_over_floor_db)
         speech = (probability >= settings.speech_probability_min) & (levels > gate[:, None])
-        return FrameFacts(block, probability, levels, floors, speech)
+        return FrameFacts(block, probability, levels, floors, speech, energy, varied)
+
+
+def _both_levels(block: Block) -> tuple[Float32Array, BoolArray, Float64Array]:
+    """As `_levels`, `(2, frames)` each; legs of one rate are worked out as one array."""
+    frames, (agent, customer) = block.frames, block.native
+    if len(agent) == len(customer):
+        wide = np.empty((2, len(agent)))
+        wide[0], wide[1] = agent, customer
+        level, varied, energy = _levels(wide.reshape(2 * frames, -1))
+        return level.reshape(2, frames), varied.reshape(2, frames), energy.reshape(2, frames)
+    parts = [_levels(native.reshape(frames, -1).astype(np.float64)) for native in block.native]
+    (level, varied, energy), (level_2, varied_2, energy_2) = parts
+    return np.stack((level, level_2)), np.stack((varied, varied_2)), np.stack((energy, energy_2))
 
 
 def usable_frames(level_dbov: Float32Array, varied: BoolArray, present: BoolArray, usable_dbov_min: float) -> BoolArray:
-    """bool `(frames,)`: frames that tell something of the line's noise: there, not constant, not gated."""
+    """bool, of the arguments' shape: frames that tell something of the line's noise: there, not constant, not gated."""
     usable: npt.NDArray[np.bool_] = present & varied & (level_dbov > usable_dbov_min)
     return usable

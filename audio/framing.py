@@ -69,7 +69,11 @@ class FramingSettings:
 
 
 class _Leg(Stateful):
-    """What has come of one party and has not left yet."""
+    """What has come of one party and has not left yet.
+
+    `counts` says how many samples of a block there are. A block in `have` has them where that is True, any other block
+    has its first ones: audio that comes in order needs no map.
+    """
 
     STATE = ("rate_hz", "attached", "samples", "have", "counts", "end_ticks", "late_samples", "holes")
 
@@ -120,17 +124,24 @@ class _Leg(Stateful):
             at += taken
 
     def _store_in(self, block: int, inside: int, piece: Int16Array, size: int) -> None:
-        if block not in self.samples:
-            self.samples[block] = np.zeros(size, dtype=np.int16)
-            self.have[block] = np.zeros(size, dtype=np.bool_)
+        samples = self.samples.get(block)
+        if samples is None:
+            samples = self.samples[block] = np.zeros(size, dtype=np.int16)
             self.counts[block] = 0
         where = slice(inside, inside + len(piece))
+        known_from_start = block not in self.have
+        if known_from_start and inside == self.counts[block]:
+            samples[where] = piece
+            self.counts[block] += len(piece)
+            return
+        if known_from_start:
+            self.have[block] = np.arange(size) < self.counts[block]
         have = self.have[block][where]
         known = int(np.count_nonzero(have))
         if known == 0:
-            self.samples[block][where] = piece
+            samples[where] = piece
         elif known < len(piece):
-            self.samples[block][where] = np.where(have, self.samples[block][where], piece)
+            samples[where] = np.where(have, samples[where], piece)
         have[:] = True
         self.counts[block] += len(piece) - known
 
@@ -285,7 +296,10 @@ class Framer(Stateful):
         index = self._next_block
         ticks = _BLOCK_TICKS if end_ticks is None else min(_BLOCK_TICKS, end_ticks - index * _BLOCK_TICKS)
         frames = -(-ticks // _FRAME_TICKS)
-        first, second = (_leg_block(leg, index, frames, ticks) for leg in self._legs)
+        present = np.ones((2, frames), dtype=np.bool_)
+        first, second = (
+            _leg_block(leg, index, frames, ticks, row) for leg, row in zip(self._legs, present, strict=True)
+        )
         self._next_block += 1
         return Block(
             index=index,
@@ -293,7 +307,7 @@ class Framer(Stateful):
             rate_hz=(first.rate_hz, second.rate_hz),
             native=(first.native, second.native),
             gaps=(first.gaps, second.gaps),
-            present=np.stack((first.present, second.present)),
+            present=present,
             attached=(self._legs[0].attached, self._legs[1].attached),
             wide=_pair(first.wide, second.wide),
             narrow=_pair(first.narrow, second.narrow),
@@ -305,13 +319,12 @@ class _LegBlock:
     rate_hz: int
     native: Int16Array
     gaps: Gaps
-    present: BoolArray
     wide: Float32Array
     narrow: Float32Array
 
 
-def _leg_block(leg: _Leg, index: int, frames: int, ticks: int) -> _LegBlock:
-    """One leg's part of block `index`, of which `ticks` belong to the call."""
+def _leg_block(leg: _Leg, index: int, frames: int, ticks: int, present: BoolArray) -> _LegBlock:
+    """One leg's part of block `index`, of which `ticks` belong to the call; clears its frames in `present`."""
     count = leg.counts.get(index, 0)
     if count and not leg.attached:
         leg.attach()
@@ -319,14 +332,13 @@ def _leg_block(leg: _Leg, index: int, frames: int, ticks: int) -> _LegBlock:
     frame = _FRAME_SAMPLES[rate_hz]
     size = frames * frame
     inside = -(-ticks * rate_hz // _TICK_HZ)
-    present = np.ones(frames, dtype=np.bool_)
     if count == 0:
         native = _no_samples(size)
         gaps: Gaps = ((0, inside),)
         present[:] = False
     else:
         native = leg.samples[index][:size]
-        gaps = () if count >= inside else _gaps_in(leg.have[index][:inside])
+        gaps = () if count >= inside else _gaps_of(leg, index, inside)
     start_ticks = index * _BLOCK_TICKS
     for start, stop in gaps:
         present[start // frame : -(-stop // frame)] = False
@@ -336,8 +348,9 @@ def _leg_block(leg: _Leg, index: int, frames: int, ticks: int) -> _LegBlock:
         wide = _silence(frames * FRAME_MS * WIDE_RATE_HZ // 1000)
         narrow = _silence(frames * FRAME_MS * NARROW_RATE_HZ // 1000)
     else:
-        wide, narrow = leg.wide.push(native), leg.narrow.push(native)
-    return _LegBlock(rate_hz, native, gaps, present, wide, narrow)
+        narrow = leg.narrow.push(native)
+        wide = leg.wide.push(narrow if rate_hz == NARROW_RATE_HZ else native)
+    return _LegBlock(rate_hz, native, gaps, wide, narrow)
 
 
 @lru_cache(maxsize=64)
@@ -364,7 +377,14 @@ def _pair(agent: Float32Array, customer: Float32Array) -> Float32Array:
     silence = _silence(len(agent))
     if agent is silence and customer is silence:
         return _silences(len(agent))
-    return np.stack((agent, customer))
+    pair = np.empty((2, len(agent)), dtype=np.float32)
+    pair[0], pair[1] = agent, customer
+    return pair
+
+
+def _gaps_of(leg: _Leg, index: int, inside: int) -> Gaps:
+    have = leg.have.get(index)
+    return ((leg.counts[index], inside),) if have is None else _gaps_in(have[:inside])
 
 
 def _gaps_in(have: BoolArray) -> Gaps:

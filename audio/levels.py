@@ -21,7 +21,7 @@ import numpy.typing as npt
 from scipy.signal import lfilter
 
 from audio.chunk import BLOCK_MS, FRAME_MS, PARTIES, FrameFacts, Int16Array, LineState, Measure
-from audio.facts import frame_levels, usable_frames
+from audio.facts import frame_levels
 from audio.state import Stateful
 
 Int64Array = npt.NDArray[np.int64]
@@ -85,21 +85,37 @@ class ActivityMeter(Stateful):
             int64 `(2,)`, sum of squares in LSB^2 as if at 48 kHz; int64 `(2, 15)`, active milliseconds per threshold.
         """
         energy = np.empty(2, dtype=np.int64)
-        rectified = []
         for leg, (samples, rate) in enumerate(zip(native, rate_hz, strict=True)):
-            wide = samples.astype(np.int64)
-            energy[leg] = int(np.einsum("i,i->", wide, wide)) * (_TICK_HZ // rate)
-            step = rate * ENVELOPE_STEP_MS // 1000
-            rectified.append(np.abs(wide).reshape(-1, step).sum(axis=1) / (step * _FULL_SCALE))
-        envelope, self._envelope = lfilter(_NUMERATOR, _DENOMINATOR, np.stack(rectified), axis=-1, zi=self._envelope)
-        steps = envelope.shape[1]
-        index = np.arange(steps)
-        reached = np.where(envelope[:, None, :] >= THRESHOLDS[None, :, None], index, -_LONG_AGO)
-        reached[:, :, 0] = np.maximum(reached[:, :, 0], -self._since)
+            wide = samples.astype(np.float64)
+            energy[leg] = int(np.dot(wide, wide)) * (_TICK_HZ // rate)
+        rectified = rectified_means(native, rate_hz)
+        return energy, self.active_ms(rectified, [rectified.shape[1]])[0]
+
+    def active_ms(self, rectified: Float64Array, steps: list[int]) -> list[Int64Array]:
+        """Take the means of `rectified_means`, `(2, sum(steps))`; per stretch of `steps`, int64 `(2, 15)` in ms."""
+        envelope, self._envelope = lfilter(_NUMERATOR, _DENOMINATOR, rectified, axis=-1, zi=self._envelope)
+        total = envelope.shape[1]
+        index = np.arange(total, dtype=np.int32)
+        reached = np.where(envelope[:, None, :] >= THRESHOLDS[None, :, None], index, np.int32(-_LONG_AGO))
+        np.maximum(reached[:, :, 0], -self._since, out=reached[:, :, 0], casting="unsafe")
         latest = np.maximum.accumulate(reached, axis=-1)
-        active = np.count_nonzero(index - latest <= _HANGOVER_STEPS, axis=-1)
-        self._since = np.minimum(steps - latest[:, :, -1], _LONG_AGO).astype(np.int64)
-        return energy, (active * ENVELOPE_STEP_MS).astype(np.int64)
+        self._since = np.minimum(total - latest[:, :, -1], _LONG_AGO).astype(np.int64)
+        active = np.subtract(index, latest, out=reached) <= _HANGOVER_STEPS
+        starts = np.cumsum([0, *steps[:-1]])
+        sums = np.add.reduceat(active, starts, axis=-1, dtype=np.int64) * ENVELOPE_STEP_MS
+        return [sums[:, :, i] for i in range(len(steps))]
+
+
+def rectified_means(native: tuple[Int16Array, Int16Array], rate_hz: tuple[int, int]) -> Float64Array:
+    """Mean magnitude of every 4 ms, float64 `(2, steps)`, 1 for full scale. Exact sums: whole numbers under 2^24."""
+    means = np.empty((2, len(native[0]) * 1000 // (rate_hz[0] * ENVELOPE_STEP_MS)))
+    for leg, (samples, rate) in enumerate(zip(native, rate_hz, strict=True)):
+        step = rate * ENVELOPE_STEP_MS // 1000
+        magnitude = samples.astype(np.float32)
+        np.abs(magnitude, out=magnitude)
+        means[leg] = np.add.reduce(magnitude.reshape(-1, step), axis=1)
+        means[leg] /= step * _FULL_SCALE
+    return means
 
 
 def active_level(energy: int, active_ms: npt.NDArray[Any]) -> tuple[float, float] | None:
@@ -130,7 +146,7 @@ def active_level(energy: int, active_ms: npt.NDArray[Any]) -> tuple[float, float
 class LevelDetector(Stateful):
     """Measures `level_dbov`, `noise_dbov` and `snr_db` of each party, about once a second."""
 
-    STATE = ("_meter", "_entries", "_energy", "_active_ms", "_open_energy", "_open_active_ms", "_noise", "_noise_at")
+    STATE = ("_meter", "_entries", "_energy", "_active_ms", "_open_energy", "_open", "_noise", "_noise_at")
 
     def __init__(self, settings: LevelSettings = LevelSettings()) -> None:
         self.settings = settings
@@ -139,17 +155,18 @@ class LevelDetector(Stateful):
         self._energy = np.zeros(2, dtype=np.int64)
         self._active_ms = np.zeros((2, len(THRESHOLDS)), dtype=np.int64)
         self._open_energy = np.zeros(2, dtype=np.int64)
-        self._open_active_ms = np.zeros((2, len(THRESHOLDS)), dtype=np.int64)
+        self._open: list[tuple[Float64Array, bool]] = []
+        """Per block since the last measure, its rectified means and whether it counts: the meter runs once a second."""
         self._noise = np.full((2, settings.noise_window_ms // FRAME_MS), np.inf, dtype=np.float32)
         self._noise_at = 0
 
     def push(self, facts: FrameFacts, line: LineState) -> list[Measure]:
         """Take the facts of the next block; returns measures at every fourth."""
         block = facts.block
-        energy, active_ms = self._meter.push(block.native, block.rate_hz)
+        self._open.append((rectified_means(block.native, block.rate_hz), line.watching))
         if line.watching:
-            self._open_energy += energy
-            self._open_active_ms += active_ms
+            for leg in range(2):
+                self._open_energy[leg] += _energy_of(facts, leg) * (_TICK_HZ // block.rate_hz[leg])
             self._note_noise(facts)
         if (block.index + 1) % self.settings.every_blocks:
             return []
@@ -158,24 +175,35 @@ class LevelDetector(Stateful):
 
     def _note_noise(self, facts: FrameFacts) -> None:
         block = facts.block
-        columns = (self._noise_at + np.arange(block.frames)) % self._noise.shape[1]
+        columns: slice | npt.NDArray[np.intp] = slice(self._noise_at, self._noise_at + block.frames)
+        if self._noise_at + block.frames > self._noise.shape[1]:
+            columns = (self._noise_at + np.arange(block.frames)) % self._noise.shape[1]
         self._noise_at = (self._noise_at + block.frames) % self._noise.shape[1]
         quiet = ~facts.speech & (facts.speech_probability < self.settings.noise_probability_max)
         for leg in range(2):
             level = facts.level_dbov[leg]
             candidates = quiet[leg] & (level > self.settings.usable_dbov_min)
             if candidates.any():
-                varied = frame_levels(block.native[leg], block.frames)[1]
-                candidates = usable_frames(level, varied & candidates, block.present[leg], -np.inf)
+                if facts.varied is not None:
+                    varied = facts.varied[leg]
+                else:
+                    varied = frame_levels(block.native[leg], block.frames)[1]
+                candidates = candidates & varied & block.present[leg]
             self._noise[leg, columns] = np.where(candidates, level, np.float32(np.inf))
 
     def _slide(self) -> None:
         """Close one entry of the window, and let the oldest go."""
-        self._entries.append((self._open_energy, self._open_active_ms))
+        rectified = np.concatenate([means for means, _ in self._open], axis=1)
+        stretches = self._meter.active_ms(rectified, [means.shape[1] for means, _ in self._open])
+        active_ms = np.zeros_like(self._active_ms)
+        for stretch, (_, counts) in zip(stretches, self._open, strict=True):
+            if counts:
+                active_ms += stretch
+        self._open = []
+        self._entries.append((self._open_energy, active_ms))
         self._energy += self._open_energy
-        self._active_ms += self._open_active_ms
+        self._active_ms += active_ms
         self._open_energy = np.zeros_like(self._open_energy)
-        self._open_active_ms = np.zeros_like(self._open_active_ms)
         while len(self._entries) * self.settings.every_blocks * BLOCK_MS > self.settings.window_ms:
             energy, active_ms = self._entries.popleft()
             self._energy -= energy
@@ -200,3 +228,11 @@ class LevelDetector(Stateful):
             if level is not None and noise is not None:
                 measures.append(Measure("snr_db", party, round(level[0] - noise, 2), noise_since_ms, now_ms))
         return measures
+
+
+def _energy_of(facts: FrameFacts, leg: int) -> int:
+    """Sum of squares of a leg's samples, in LSB^2."""
+    if facts.energy is not None:
+        return int(np.add.reduce(facts.energy[leg]))
+    wide = facts.block.native[leg].astype(np.float64)
+    return int(np.dot(wide, wide))

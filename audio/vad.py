@@ -130,22 +130,31 @@ class VoiceActivity(Stateful):
             float32 `(n,)` in 0..1; 0 for frames that are not asked.
         """
         asked = self._asked(level_dbov)
-        probabilities = np.zeros(len(level_dbov), dtype=np.float32)
-        if asked:
-            frames = np.empty((len(level_dbov), CONTEXT_SAMPLES + FRAME_SAMPLES), dtype=np.float32)
-            frames[:, CONTEXT_SAMPLES:] = wide.reshape(-1, FRAME_SAMPLES)
-            frames[0, :CONTEXT_SAMPLES] = self._context
-            frames[1:, :CONTEXT_SAMPLES] = frames[:-1, -CONTEXT_SAMPLES:]
-            chosen = frames if len(asked) == len(frames) else frames[asked]
-            probabilities[asked], self._h, self._c = self._model.run(chosen, self._h, self._c)
+        count = len(level_dbov)
+        if not asked:
+            self._context = wide[-CONTEXT_SAMPLES:].copy()
+            return np.zeros(count, dtype=np.float32)
+        frames = np.empty((count, CONTEXT_SAMPLES + FRAME_SAMPLES), dtype=np.float32)
+        frames[:, CONTEXT_SAMPLES:] = wide.reshape(-1, FRAME_SAMPLES)
+        frames[0, :CONTEXT_SAMPLES] = self._context
+        frames[1:, :CONTEXT_SAMPLES] = frames[:-1, -CONTEXT_SAMPLES:]
         self._context = wide[-CONTEXT_SAMPLES:].copy()
+        if len(asked) == count:
+            probabilities, self._h, self._c = self._model.run(frames, self._h, self._c)
+            return probabilities
+        probabilities = np.zeros(count, dtype=np.float32)
+        probabilities[asked], self._h, self._c = self._model.run(frames[asked], self._h, self._c)
         return probabilities
 
     def _asked(self, level_dbov: npt.NDArray[np.floating[Any]]) -> list[int]:
         asked = []
-        limit = self.settings.skip_after_frames
+        limit, under, quiet = self.settings.skip_after_frames, self.settings.skip_under_dbov, self._quiet
         for index, level in enumerate(level_dbov.tolist()):
-            self._quiet = min(self._quiet + 1, limit + 1) if level < self.settings.skip_under_dbov else 0
-            if self._quiet <= limit:
+            if level >= under:
+                quiet = 0
+            elif quiet <= limit:
+                quiet += 1
+            if quiet <= limit:
                 asked.append(index)
+        self._quiet = quiet
         return asked
