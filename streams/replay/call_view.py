@@ -13,6 +13,8 @@ from streams.replay.timeline import clock, timeline
 
 LANGUAGES = ("en", "fr")
 """The languages of the messages that the report can be switched to; others fall back to the first."""
+BARE_UNITS = ("count", "0 or 1", "score", "ratio", "points")
+"""Units that a reader needs no word for."""
 ONE_CHANNEL = "One channel holds both parties: who speaks when, and all that follows from it, is not known."
 UNSURE_BELOW = 0.5
 """Words that the transcriber itself gives less than this are shown paler."""
@@ -151,7 +153,7 @@ def _number(value: Any, unit: str | None) -> str:
     if unit == "ms":
         return _text(_seconds(int(value)))
     rounded = f"{value:.2f}".rstrip("0").rstrip(".")
-    return _text(f"{rounded} {unit}" if unit else rounded)
+    return _text(f"{rounded} {unit}" if unit and unit not in BARE_UNITS else rounded)
 
 
 def _words(words: Sequence[Any]) -> str:

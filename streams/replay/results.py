@@ -134,7 +134,9 @@ def release() -> str:
 
 def run_fingerprint(rules_fingerprint: str, model: str) -> str:
     """What all calls of a run have in common: rules, model, release and code."""
-    return _digest([release(), rules_fingerprint, model, _stamp(Path(model) / "model.bin"), _code()])
+    bundled = Path(str(resources.files("audio"))) / "whisper" / "demo_model"
+    weights = (bundled if model == "demo" else Path(model).expanduser()) / "model.bin"
+    return _digest([release(), rules_fingerprint, model, _stamp(weights), _code()])
 
 
 def call_fingerprint(source: CallSource, run: str) -> str:
