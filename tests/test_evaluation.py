@@ -14,7 +14,7 @@ import pytest
 from audio.chunk import Encoding
 from audio.errors import VigieError
 from audio.synth.line import speech_level_dbov
-from streams.evaluation import command
+from streams.evaluation import command, suites
 from streams.evaluation.labelled import read_labels
 from streams.evaluation.matching import Expected, match
 from streams.evaluation.negatives import NEGATIVES
@@ -181,14 +181,14 @@ def arguments(*given: str) -> argparse.Namespace:
 
 
 @needs_espeak
-@pytest.mark.slow
-def test_a_suite_runs_and_reports_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_suite_runs_and_reports_as_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(suites, "NEGATIVES", {kind: NEGATIVES[kind] for kind in ("clean", "pauses")})
     given = ("--only", "dead-air", "--count", "3", "--clean-hours", "0", "--workers", "1", "--json")
     assert command.run(arguments(*given)) == 0
     report = json.loads(capsys.readouterr().out)
     (row,) = report["detectors"]
     assert (row["rule"], row["positives"]) == ("dead-air", 3)
-    assert row["negatives"] == len(NEGATIVES)
+    assert row["negatives"] >= 3
     assert row["found"] >= 2
 
 
