@@ -22,6 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from audio.chunk import BLOCK_MS, FRAME_MS, PARTIES, FrameFacts, Int16Array, LineState, Measure
+from audio.clipping import ClipBlock, ClipSums
 from audio.state import Stateful, record
 
 _FULL_SCALE_POWER = float(1 << 30)
@@ -134,8 +135,9 @@ class LossFinder(Stateful):
             return [], []
         audio = np.concatenate((self._tail, samples))
         origin = start - len(self._tail)
-        self._gaps = [gap for gap in self._gaps if gap[1] > origin] + gaps
-        losses = self._lost_packets(audio, origin, gaps)
+        if self._gaps or gaps:
+            self._gaps = [gap for gap in self._gaps if gap[1] > origin] + gaps
+        losses = self._lost_packets(audio, origin, gaps) if gaps or self._gap is not None else []
         # The loud sound that a hole or a repeat needs ends at most so far back: a silent leg costs nothing more.
         recent = audio[-(len(samples) + self._samples(self._s.repeat_ms_max + self._s.flank_ms)) :]
         if max(int(recent.max()), -int(recent.min())) > 32768 * 10 ** (self._floor / 20):
@@ -202,9 +204,10 @@ class LossFinder(Stateful):
         for lag in (self._samples(ms) for ms in self._s.repeat_lags_ms):
             # Three of four points of a copy are on a grid of a quarter packet: most speech is dismissed there.
             step = max(1, lag // 4)
-            points = audio[::-step]
+            # A copy that ends among the newest samples has its last packet, and what it copies, among so many.
+            points = audio[: -(fresh + 3 * lag + 1) : -step]
             same = points[:-4] == points[4:]
-            if not (same[:-2] & same[1:-1] & same[2:]).any():
+            if np.count_nonzero(same) < 3 or not (same[:-2] & same[1:-1] & same[2:]).any():
                 continue
             starts, ends = true_runs(audio[lag:] == audio[:-lag])
             chosen = (ends - starts >= lag) & (ends + lag < len(audio)) & (ends + lag >= len(audio) - fresh)
@@ -231,21 +234,6 @@ def _is_tone(samples: Int16Array, tone_energy_share_max: float) -> bool:
     return bool(np.sort(bins)[-8:].sum() >= tone_energy_share_max * bins.sum())
 
 
-@record
-@dataclass(frozen=True, slots=True)
-class ClipBlock:
-    """What one block leaves for the windows: peak, flat tops `(amplitude, start_ms, end_ms)`, and its speech."""
-
-    end_ms: int
-    peak: int
-    tops: tuple[tuple[int, float, float], ...]
-    speech_frames: int
-    speech_power: float
-    speech_peak: int
-    level_sum: float
-    level_square_sum: float
-
-
 class FaultDetector(Stateful):
     """`dropouts_10s`, `dropout_share_30s`, `gap_ms_30s` and `clipped_runs_10s`, each per party."""
 
@@ -260,6 +248,11 @@ class FaultDetector(Stateful):
         self._clips: list[deque[ClipBlock]] = [deque() for _ in PARTIES]
         self._burst = [[0.0, -math.inf, 0] for _ in PARTIES]
         self._told: set[str] = set()
+        self._sums = [ClipSums(()) for _ in PARTIES]
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        super().load_state(state)
+        self._sums = [ClipSums(clips) for clips in self._clips]
 
     def push(self, facts: FrameFacts, line: LineState) -> list[Measure]:
         """One block of both parties. Nothing is counted on hold, in a menu (music stops too) or for a muted party."""
@@ -270,7 +263,9 @@ class FaultDetector(Stateful):
                 self._losses[party].extend(self._numbered(party, loss) for loss in found)
                 self._gaps[party].extend(gaps)
                 self._speech[party].append((facts.block.end_ms, int(np.count_nonzero(facts.speech[party])) * FRAME_MS))
-                self._clips[party].append(self._clip_block(facts, party))
+                clip = self._clip_block(facts, party)
+                self._clips[party].append(clip)
+                self._sums[party].add(clip)
             self._dropouts(party, facts.block.end_ms, measures)
             self._share_and_gaps(party, facts.block.end_ms, measures)
             self._clipping(party, facts.block.end_ms, measures)
@@ -339,12 +334,14 @@ class FaultDetector(Stateful):
         if not frames:
             return ClipBlock(block.end_ms, peak, (), 0, 0.0, 0, 0.0, 0.0)
         levels = facts.level_dbov[party].astype(np.float64)[speech]
-        spoken = samples.reshape(len(speech), -1)[speech]
-        speech_peak = max(int(spoken.max()), -int(spoken.min()))
+        speech_peak = peak
+        if frames < len(speech):
+            spoken = samples.reshape(len(speech), -1)[speech]
+            speech_peak = max(int(spoken.max()), -int(spoken.min()))
         return ClipBlock(
             block.end_ms,
             peak,
-            self._flat_tops(facts, party, max([peak, *(clip.peak for clip in self._clips[party])]), peak),
+            self._flat_tops(facts, party, max(peak, self._sums[party].peak), peak),
             frames,
             float(np.sum(10 ** (levels / 10))),
             speech_peak,
@@ -384,10 +381,17 @@ class FaultDetector(Stateful):
     def _clipping(self, party: int, now_ms: int, into: list[Measure]) -> None:
         clips = self._clips[party]
         while clips and clips[0].end_ms <= now_ms - self._s.clip_window_ms:
-            clips.popleft()
-        peak = max((clip.peak for clip in clips), default=0)
-        tops = [top for clip in clips if clip.tops for top in clip.tops if top[0] >= peak * (1 - self._s.clip_within)]
-        crest_db = self._crest_of(clips) if len(tops) < self._s.inferred_clip_runs else math.inf
+            self._sums[party].drop(clips.popleft())
+        sums, tops = self._sums[party], list[tuple[int, float, float]]()
+        peak = sums.peak
+        if sums.with_tops:
+            least = peak * (1 - self._s.clip_within)
+            tops = [top for clip in clips if clip.tops for top in clip.tops if top[0] >= least]
+        crest_db = math.inf
+        if len(tops) < self._s.inferred_clip_runs and sums.may_be_under(
+            self._s.crest_db_max, self._s.crest_speech_ms_min
+        ):
+            crest_db = self._crest_of(clips)
         if crest_db < self._s.crest_db_max:
             spoken = [clip.end_ms for clip in clips if clip.speech_frames]
             detail = {"inferred": 1, "crest_db": round(crest_db, 1), "peak": peak}

@@ -131,8 +131,7 @@ class LivenessDetector(Stateful):
         same[0] = int(samples[0]) == leg.last_value
         np.equal(samples[1:], samples[:-1], out=same[1:])
         leg.last_value = int(samples[-1])
-        counts: np.ndarray[tuple[int], np.dtype[np.intp]] = np.count_nonzero(same.reshape(block.frames, -1), axis=1)
-        return counts
+        return np.array([np.count_nonzero(frame) for frame in same.reshape(block.frames, -1)], dtype=np.intp)
 
     def _follow_leg(self, facts: FrameFacts, party: int, dead: np.ndarray[tuple[int], np.dtype[np.intp]]) -> None:
         leg, block = self._legs[party], facts.block
@@ -143,6 +142,12 @@ class LivenessDetector(Stateful):
         leg.spoke = leg.spoke or bool(spoken.any())
         # What is left of a run of dead frames is judged before it becomes habit, so it joins only once it is over.
         is_dead = (dead >= self._s.dead_share_min * per_frame) & ~spoken
+        if not is_dead.any():  # As most blocks of a live line are.
+            leg.quiet_dead_frames += leg.run_frames
+            leg.quiet_frames += leg.run_frames + block.frames - int(np.count_nonzero(spoken))
+            leg.live_frames += block.frames
+            leg.run_frames, leg.pauses_in_run, leg.dead_since_ms = 0, 0, block.end_ms
+            return
         if is_dead.all():
             leg.run_frames += block.frames
             return

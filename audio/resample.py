@@ -60,6 +60,13 @@ def _phases(rate_in: int, rate_out: int) -> tuple[int, int, int, tuple[_Taps, ..
     return up, down, -(-history // down) * down, tuple(phases)
 
 
+@lru_cache(maxsize=32)
+def _columns(rate_in: int, rate_out: int) -> tuple[Float32Array, ...]:
+    """Per phase, its coefficients as float32 `(pairs, 1)`."""
+    phases = _phases(rate_in, rate_out)[3]
+    return tuple(np.array([[pair[2]] for pair in taps], dtype=np.float32) for taps in phases)
+
+
 class FirResampler(Stateful):
     """Streaming conversion from `rate_in` to `rate_out`; what comes out does not depend on how it went in."""
 
@@ -85,6 +92,7 @@ class FirResampler(Stateful):
         self._held: Float32Array = np.zeros(0, dtype=np.float32)
         if not self._same:
             self._up, self._down, self._history, self._phase_taps = _phases(rate_in, rate_out)
+            self._columns = _columns(rate_in, rate_out)
             self._held = np.zeros(self._history, dtype=np.float32)
 
     @property
@@ -114,14 +122,14 @@ class FirResampler(Stateful):
         # Samples of one residue lie side by side, so that every tap below reads one contiguous row.
         rows = np.ascontiguousarray(held[: used + self._history].reshape(-1, self._down).T)
         for phase, taps in enumerate(self._phase_taps):
-            out[phase :: self._up] = self._sum_of(taps, rows, groups)
+            out[phase :: self._up] = self._sum_of(taps, self._columns[phase], rows, groups)
         return out
 
-    def _sum_of(self, taps: _Taps, rows: Float32Array, groups: int) -> Float32Array:
+    def _sum_of(self, taps: _Taps, column: Float32Array, rows: Float32Array, groups: int) -> Float32Array:
         if len(taps) == 1 and taps[0] == (taps[0][0], taps[0][0], 1.0):
             return self._lagged(rows, taps[0][0], groups)
         if self._down == 1 and groups >= _ROWS_AT_ONCE_MIN:
-            return self._sum_at_once(taps, rows[0], groups)
+            return self._sum_at_once(taps, column, rows[0], groups)
         product = np.empty(groups, dtype=np.float32)
         total = np.zeros(groups, dtype=np.float32)
         for early, late, coefficient in taps:
@@ -134,7 +142,7 @@ class FirResampler(Stateful):
             np.add(total, product, out=total)
         return total
 
-    def _sum_at_once(self, taps: _Taps, row: Float32Array, groups: int) -> Float32Array:
+    def _sum_at_once(self, taps: _Taps, column: Float32Array, row: Float32Array, groups: int) -> Float32Array:
         """The same products in the same order, in four calls: neighbouring taps read neighbouring samples."""
         pairs = taps[:-1] if taps[-1][0] == taps[-1][1] else taps
         step = row.strides[0]
@@ -143,7 +151,7 @@ class FirResampler(Stateful):
         late = as_strided(row[self._history - pairs[0][1] :], shape, (_stride(pairs, 1) * step, step), writeable=False)
         products = np.empty((len(taps), groups), dtype=np.float32)
         np.add(early, late, out=products[: len(pairs)])
-        products[: len(pairs)] *= np.array([pair[2] for pair in pairs], dtype=np.float32)[:, None]
+        products[: len(pairs)] *= column[: len(pairs)]
         if len(pairs) < len(taps):
             np.multiply(self._lagged(row[None], taps[-1][0], groups), np.float32(taps[-1][2]), out=products[-1])
         total: Float32Array = np.add.reduce(products, axis=0, initial=np.float32(0.0))
