@@ -49,6 +49,9 @@ class LevelSettings:
     Attributes:
         window_ms: the last stretch that the speech level is taken over.
         active_ms_min: active speech needed for a level (notes: 10 s).
+        voiced_ms_min: of that, what voice activity must call speech, whatever its level: P.56 alone finds "active
+            speech" in comfort noise too.
+        voiced_probability_min: a frame that counts for it.
         noise_window_ms: the last stretch that noise is taken over (notes: 30 s).
         noise_ms_min: usable frames needed for it (notes: 2 s).
         noise_probability_max: frames at or over this may be speech, and are no noise (notes: leave at 0.35).
@@ -58,6 +61,8 @@ class LevelSettings:
 
     window_ms: int = 60_000
     active_ms_min: int = 10_000
+    voiced_ms_min: int = 4_000
+    voiced_probability_min: float = 0.5
     noise_window_ms: int = 30_000
     noise_ms_min: int = 2_000
     noise_probability_max: float = 0.35
@@ -146,12 +151,25 @@ def active_level(energy: int, active_ms: npt.NDArray[Any]) -> tuple[float, float
 class LevelDetector(Stateful):
     """Measures `level_dbov`, `noise_dbov` and `snr_db` of each party, about once a second."""
 
-    STATE = ("_meter", "_entries", "_energy", "_active_ms", "_open_energy", "_open", "_noise", "_noise_at")
+    STATE = (
+        "_meter",
+        "_entries",
+        "_energy",
+        "_active_ms",
+        "_voiced_ms",
+        "_open_energy",
+        "_open_voiced_ms",
+        "_open",
+        "_noise",
+        "_noise_at",
+    )
 
     def __init__(self, settings: LevelSettings = LevelSettings()) -> None:
         self.settings = settings
         self._meter = ActivityMeter()
-        self._entries: deque[tuple[Int64Array, Int64Array]] = deque()
+        self._entries: deque[tuple[Int64Array, Int64Array, Int64Array]] = deque()
+        self._voiced_ms = np.zeros(2, dtype=np.int64)
+        self._open_voiced_ms = np.zeros(2, dtype=np.int64)
         self._energy = np.zeros(2, dtype=np.int64)
         self._active_ms = np.zeros((2, len(THRESHOLDS)), dtype=np.int64)
         self._open_energy = np.zeros(2, dtype=np.int64)
@@ -167,6 +185,9 @@ class LevelDetector(Stateful):
         if line.watching:
             for leg in range(2):
                 self._open_energy[leg] += _energy_of(facts, leg) * (_TICK_HZ // block.rate_hz[leg])
+            self._open_voiced_ms += FRAME_MS * np.add.reduce(
+                facts.speech_probability >= self.settings.voiced_probability_min, axis=1
+            )
             self._note_noise(facts)
         if (block.index + 1) % self.settings.every_blocks:
             return []
@@ -200,12 +221,15 @@ class LevelDetector(Stateful):
             if counts:
                 active_ms += stretch
         self._open = []
-        self._entries.append((self._open_energy, active_ms))
+        self._entries.append((self._open_energy, active_ms, self._open_voiced_ms))
+        self._voiced_ms += self._open_voiced_ms
+        self._open_voiced_ms = np.zeros_like(self._open_voiced_ms)
         self._energy += self._open_energy
         self._active_ms += active_ms
         self._open_energy = np.zeros_like(self._open_energy)
         while len(self._entries) * self.settings.every_blocks * BLOCK_MS > self.settings.window_ms:
-            energy, active_ms = self._entries.popleft()
+            energy, active_ms, voiced_ms = self._entries.popleft()
+            self._voiced_ms -= voiced_ms
             self._energy -= energy
             self._active_ms -= active_ms
 
@@ -216,7 +240,8 @@ class LevelDetector(Stateful):
         noise_since_ms = max(0, now_ms - settings.noise_window_ms)
         for leg, party in enumerate(PARTIES):
             level = active_level(int(self._energy[leg]), self._active_ms[leg])
-            if level is not None and level[1] < settings.active_ms_min:
+            voiced = self._voiced_ms[leg] >= settings.voiced_ms_min
+            if level is not None and (level[1] < settings.active_ms_min or not voiced):
                 level = None
             usable = self._noise[leg][self._noise[leg] < np.inf]
             noise = float(np.median(usable)) if len(usable) * FRAME_MS >= settings.noise_ms_min else None

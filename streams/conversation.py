@@ -245,8 +245,8 @@ class Conversation(Stateful):
         """A turn begins: a challenge in the middle of the other's, an answer after its end."""
         me, other = self._parties[i], self._parties[1 - i]
         if other.turn and now_ms - other.turn.start_ms >= self.settings.interruption_into_turn_ms_min:
-            if now_ms - other.turn.last_speech_ms <= BRIDGE_FRAMES * FRAME_MS:
-                me.challenge = _Challenge(now_ms)
+            # Also in a small pause of the other: an interruption needs overlap, so who goes on speaking decides.
+            me.challenge = _Challenge(now_ms)
             return []
         asked_ms = other.last_turn_end_ms
         if quiet or asked_ms is None or other.turn or (me.last_turn_end_ms or -1) >= asked_ms:
