@@ -20,6 +20,8 @@ from streams.alerts.model import RuleSet
 from streams.events import CallInfo, Outputs, Record
 from streams.language.course import SentimentCourse
 
+NOT_UNDERSTOOD = ("low_confidence", "repetition", "impossible_rate", "invented_phrase")
+"""Reasons of an empty transcript of real speech: something was said, so what was not said is unknown."""
 TERMINAL_STATES = ("final", "empty", "given_up", "failed")
 
 
@@ -112,6 +114,7 @@ class Supervisor(Stateful):
             self._unheard[party.value] = True
             return
         if utterance["state"] != "final":
+            self._unheard[party.value] |= utterance.get("reason") in NOT_UNDERSTOOD
             return
         where = {"utterance_id": utterance["utterance_id"], "confidence": utterance["confidence"] or 0.0}
         measures = [

@@ -7,6 +7,7 @@ temperature 0, no conditioning on earlier text, no sampling.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections import Counter
@@ -22,6 +23,10 @@ from audio.errors import VigieError
 from audio.whisper.gates import Decoded, GateSettings, sound_fault, text_fault
 
 DEMO_FOLDER = Path(__file__).parent / "demo_model"
+
+
+DEMO_CONFIDENCE_MIN = 0.75
+"""Mean token probability under which the demonstration model's words are dropped (seen on the bundled calls)."""
 
 
 class Word(NamedTuple):
@@ -243,6 +248,11 @@ def load_transcriber(name_or_path: str, settings: TranscriberSettings | None = N
                 remedy="Install the complete package, name another model (--model small), or use --model none.",
                 where=str(DEMO_FOLDER),
             )
+        # The demonstration model often guesses, and knows when: what it is unsure of is left out, not invented.
+        gates = dataclasses.replace(
+            settings.gates, log_prob_min=max(settings.gates.log_prob_min, math.log(DEMO_CONFIDENCE_MIN))
+        )
+        settings = dataclasses.replace(settings, gates=gates)
         return WhisperTranscriber(_load(str(DEMO_FOLDER), settings), "demo", settings, suppress_default=False)
     folder = Path(name_or_path).expanduser()
     if folder.exists() or name_or_path.startswith((".", "/", "~")):

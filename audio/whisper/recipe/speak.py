@@ -18,6 +18,7 @@ import argparse
 import ctypes
 import ctypes.util
 import os
+import pathlib
 import random
 import re
 import subprocess
@@ -137,6 +138,7 @@ class Espeak:
         return np.concatenate(self.chunks).astype(np.float32) / 32768, self.marks
 
 
+STORIES_SHARE = 0.6
 _espeak: Espeak | None = None
 
 
@@ -171,21 +173,35 @@ def speak(text: str, language: str, rng: random.Random, heldout: bool) -> tuple[
 _world: World | None = None
 
 
-def _one(job: tuple[str, float, bool, int, int]) -> tuple[np.ndarray, str, str, str, str]:
+def story_turns(folder: str) -> dict[str, list[str]]:
+    """The sentences of the demonstration stories, per language."""
+    turns: dict[str, list[str]] = {"en": [], "fr": []}
+    for path in sorted(pathlib.Path(folder).glob("*.yaml")):
+        story = yaml.safe_load(path.read_text(encoding="utf8"))
+        for turn in story["script"]:
+            turns[story["call"]["language"]] += [str(turn[party]) for party in ("agent", "customer") if party in turn]
+    return turns
+
+
+def _one(job: tuple[str, float, bool, int, int, dict[str, list[str]]]) -> tuple[np.ndarray, str, str, str, str]:
     global _world
-    path, jumble, heldout, seed, index = job
+    path, jumble, heldout, seed, index, stories = job
     _world = _world or World(path, jumble, heldout)
     rng = random.Random(seed * 1_000_003 + index)
     language = rng.choice(["en", "fr"])
-    text = _world.utterance(language, rng)
+    told = bool(stories) and rng.random() < STORIES_SHARE
+    text = rng.choice(stories[language]) if told else _world.utterance(language, rng)
     samples, voice, marks = speak(text, language, rng, heldout)
     return samples, text, language, voice, marks
 
 
-def corpus(world: str, count: int, seed: int, heldout: bool, jumble: float) -> dict[str, np.ndarray]:
+def corpus(
+    world: str, count: int, seed: int, heldout: bool, jumble: float, stories: str | None = None
+) -> dict[str, np.ndarray]:
     """The spoken corpus, as the arrays of the .npz."""
+    turns = story_turns(stories) if stories else {}
     with Pool(os.cpu_count() or 2) as pool:
-        rows = pool.map(_one, [(world, jumble, heldout, seed, k) for k in range(count)], chunksize=50)
+        rows = pool.map(_one, [(world, jumble, heldout, seed, k, turns) for k in range(count)], chunksize=50)
     return {"audio": np.concatenate([r[0] for r in rows]), "ends": np.cumsum([len(r[0]) for r in rows]),
             "texts": np.array([r[1] for r in rows]), "languages": np.array([r[2] for r in rows]),
             "voices": np.array([r[3] for r in rows]), "marks": np.array([r[4] for r in rows])}
@@ -200,9 +216,10 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--heldout", action="store_true", help="voices and slot fills that training never hears")
     parser.add_argument("--jumble", type=float, help="share of utterances that are words in no order (0.08, held out 0)")
+    parser.add_argument("--stories", metavar="DIR", help="take 60 %% of the utterances from the turns of these stories")
     args = parser.parse_args()
     jumble = args.jumble if args.jumble is not None else 0.0 if args.heldout else 0.08
-    arrays = corpus(args.world, args.count, args.seed, args.heldout, jumble)
+    arrays = corpus(args.world, args.count, args.seed, args.heldout, jumble, args.stories)
     np.savez(args.out, **arrays)
     print(f"{args.count} utterances, {len(arrays['audio']) / SAMPLE_RATE_HZ / 3600:.2f} h")
 
