@@ -66,6 +66,8 @@ class Listener(Stateful):
         "_lost",
         "_hold_event",
         "_music_since_ms",
+        "_resumed_ms",
+        "_same_audio",
         "_ringing",
         "_last",
         "_seq",
@@ -96,6 +98,8 @@ class Listener(Stateful):
         self._lost: list[CallEvent] = []
         self._hold_event = False
         self._music_since_ms: list[int | None] = [None, None]
+        self._resumed_ms = 0
+        self._same_audio = False
         self._ringing = False
         self._last: dict[str, list[float | None]] = {"snr_db": [None, None], "level_dbov": [None, None]}
         self._seq = 0
@@ -115,6 +119,8 @@ class Listener(Stateful):
         Silence suppression sends nothing at all, for minutes: a chunk further ahead than the framer looks is the end
         of such a pause, not a mistake (a jump of over an hour is one).
         """
+        if self._ended:
+            return Outputs()  # a straggler: the last measurement has gone out
         start_ms = chunk.offset_samples * 1000 // max(1, chunk.sample_rate_hz)
         pause_end_ms = start_ms - self.settings.framing.ahead_ms_max // 2
         out = Outputs()
@@ -127,12 +133,17 @@ class Listener(Stateful):
         """Take a call event; it acts at the first block that ends after it."""
         if event.kind == EventKind.LOST:
             self._lost.append(event)
+            past_ms = self._blocks * BLOCK_MS
+            if event.at_ms < past_ms:  # told after its time had gone by: coverage still says so
+                self._note_lost(event, 0, past_ms)
         else:
             self._events.append(event)
             self._events.sort(key=lambda e: e.at_ms)
 
     def end(self, at_ms: int | None = None, reason: str = "ended") -> Outputs:
-        """The call is over: what is still held comes out, with the measurement marked `last`."""
+        """The call is over: what is still held comes out, with the measurement marked `last`; a second end is none."""
+        if self._ended:
+            return Outputs()
         out = self._run(self.framer.end(at_ms))
         end_ms = self._open["end_ms"]
         if not self.call.mono:
@@ -161,6 +172,7 @@ class Listener(Stateful):
         measures = self.levels.push(facts, self._line)
         for detector in self.detectors:
             measures += detector.push(facts, self._line)
+        measures = [measure for measure in measures if not self._explained(measure, block)]
         for measure in measures:
             self._follow(measure)
         if not self.call.mono:
@@ -186,6 +198,8 @@ class Listener(Stateful):
                     self._hold_event = True
                 case EventKind.RESUME:
                     self._hold_event = False
+                    # Music is known to be over only seconds later; that the call is back is known now.
+                    self._music_since_ms, self._resumed_ms = [None, None], event.at_ms
                     line = dataclasses.replace(line, since_ms=event.at_ms, ivr=False)
                 case EventKind.TRANSFER:
                     line = dataclasses.replace(line, since_ms=event.at_ms)
@@ -208,17 +222,31 @@ class Listener(Stateful):
         if not mine:
             return block
         for event in mine:
-            interval = {
-                "party": event.party.value if event.party else None,
-                "from_ms": max(event.at_ms, block.start_ms),
-                "to_ms": min(event.until_ms or event.at_ms, block.end_ms),
-                "reason": event.reason if event.reason in set(Reason) else Reason.AUDIO_LOST.value,
-            }
-            self._open["gaps"].append(interval)
+            self._note_lost(event, block.start_ms, block.end_ms)
         gaps = tuple(
             () if any(e.party in (party, None) for e in mine) else block.gaps[i] for i, party in enumerate(PARTIES)
         )
         return dataclasses.replace(block, gaps=(gaps[0], gaps[1]))
+
+    def _note_lost(self, event: CallEvent, from_ms: int, to_ms: int) -> None:
+        """The part of a lost stretch that lies between the two, for the coverage record."""
+        interval = {
+            "party": event.party.value if event.party else None,
+            "from_ms": max(event.at_ms, from_ms),
+            "to_ms": min(event.until_ms or event.at_ms, to_ms),
+            "reason": event.reason if event.reason in set(Reason) else Reason.AUDIO_LOST.value,
+        }
+        self._open["gaps"].append(interval)
+
+    def _explained(self, measure: Measure, block: Block) -> bool:
+        """Whether a graver finding says the same: one fault, one alert."""
+        if measure.metric == "same_audio_ms":
+            self._same_audio = measure.value > 0
+        if measure.metric in ("echo_ms", "crosstalk_ms"):
+            return self._same_audio and measure.value > 0
+        if measure.metric == "one_way_ms" and measure.party is not None:
+            return not block.attached[PARTIES.index(measure.party)]
+        return False
 
     def _follow(self, measure: Measure) -> None:
         """Remember what later steps and the measurement need of the detectors' findings."""
@@ -226,7 +254,8 @@ class Listener(Stateful):
             return
         i = PARTIES.index(measure.party)
         if measure.metric == "hold_music_ms":
-            self._music_since_ms[i] = measure.since_ms if measure.value > 0 else None
+            plays = measure.value > 0 and measure.since_ms >= self._resumed_ms
+            self._music_since_ms[i] = measure.since_ms if plays else None
         elif measure.metric == "ringback_ms":
             self._ringing = measure.value > 0
         elif measure.metric == "clipped_runs_10s":
@@ -239,6 +268,9 @@ class Listener(Stateful):
         for detector in self.detectors:
             if isinstance(detector, EchoDetector):
                 speech = speech & ~detector.explained
+        if self._same_audio:
+            # One voice on both legs: nobody talks over anybody.
+            speech = np.stack([speech[0], speech[1] & ~speech[0]])
         music = [i for i in (0, 1) if self._music_since_ms[i] is not None]
         if music:
             speech = speech.copy()

@@ -65,7 +65,14 @@ class CallMonitor:
         Raises:
             VigieError: the snapshot is of another version or call.
         """
-        version, call_id, listener, supervisor = unpack(snapshot)
+        try:
+            version, call_id, listener, supervisor = unpack(snapshot)
+        except (ValueError, TypeError, LookupError) as error:
+            raise VigieError(
+                "the snapshot is damaged, or is none",
+                remedy="Start the call anew",
+                where=f"snapshot of {self.call.call_id}",
+            ) from error
         if version != SNAPSHOT_VERSION or call_id != self.call.call_id:
             raise VigieError(
                 f"the snapshot is of call {call_id!r}, version {version}",

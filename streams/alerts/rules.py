@@ -126,7 +126,7 @@ class _RuleReader(Reader):
             self.wrong(top["rules"], "rules", f"{len(items)} rules", f"Keep a file under {RULES_MAX} rules.")
             return None
         own = self._rules(items)
-        ids = {rule.id for rule in own}
+        ids = {_given_id(item) for item in items}  # also of a rule that is not enabled: it takes the place and is off
         return RuleSet(self.version, (*(rule for rule in inherited if rule.id not in ids), *own), self.file)
 
     def _categories(self, node: yaml.Node) -> list[str]:

@@ -130,11 +130,15 @@ def _store(out: Path) -> Store:
 
 
 def _title(args: argparse.Namespace) -> str:
-    names = [str(path) for path in args.paths] + ([str(args.manifest)] if args.manifest else [])
+    from streams.replay.sources import display_path
+
+    names = [display_path(path) for path in (*args.paths, *([args.manifest] if args.manifest else []))]
     return "Replay of " + ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 def _add_notes(work: Run, args: argparse.Namespace, found: Found) -> None:
+    from streams.replay.sources import display_path
+
     if args.model == "none":
         work.notes.append(
             "Nothing was transcribed (--model none): rules on words were off, and clips are not redacted."
@@ -145,6 +149,6 @@ def _add_notes(work: Run, args: argparse.Namespace, found: Found) -> None:
         )
     for path in found.manifests_unused:
         if args.manifest is None or path.resolve() != args.manifest.resolve():
-            note = f"{path} was not used: name it with --manifest."
+            note = f"{display_path(path)} was not used: name it with --manifest."
             work.notes.append(note)
             print(f"vigie: {note}", file=sys.stderr)

@@ -100,6 +100,11 @@ def _table(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         ) from error
     except UnicodeDecodeError as error:
         raise VigieError("the manifest is not UTF-8 text", remedy="Save it as 'CSV UTF-8'", where=str(path)) from error
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise VigieError(
+            "the manifest holds a zero byte", remedy="Save it as 'CSV UTF-8'", where=f"{path}, line {line}"
+        )
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)
     reader = csv.reader(text.splitlines(), delimiter=delimiter, strict=True)
@@ -184,4 +189,7 @@ def _moment(cell: str, where: str) -> str | None:
 
 
 def _is_absent(row: Mapping[str, str], name: str, path: Path) -> bool:
-    return bool(row.get(name)) and not (path.parent / row[name]).is_file()
+    try:
+        return bool(row.get(name)) and not (path.parent / row[name]).is_file()
+    except (OSError, ValueError):  # a name that no file can bear: too long, or with a zero in it
+        return True

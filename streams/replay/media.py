@@ -143,8 +143,8 @@ def read_events(path: Path) -> list[CallEvent]:
     """
     remedy = 'Write a list such as [{"kind": "hold", "at_ms": 61000}, {"kind": "resume", "at_ms": 95000}]'
     try:
-        items = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        items = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
         raise VigieError("the call events cannot be read as JSON", remedy=remedy, where=str(path)) from error
     if not isinstance(items, list):
         raise VigieError("the call events are no list", remedy=remedy, where=str(path))
@@ -153,17 +153,21 @@ def read_events(path: Path) -> list[CallEvent]:
 
 def _event(item: Any, index: int, path: Path) -> CallEvent:
     def wrong(name: str, problem: str, remedy: str) -> VigieError:
-        return VigieError(problem, remedy=remedy, where=str(path), field=f"[{index}].{name}")
+        return VigieError(problem, remedy=remedy, where=str(path), field=f"[{index}].{name}".rstrip("."))
 
     if not isinstance(item, dict):
         raise wrong("", "the event is no object", "Write each event in braces")
-    kind, at_ms, party, until_ms = (item.get(name) for name in ("kind", "at_ms", "party", "until_ms"))
+    kind, at_ms, party, until_ms, reason = (item.get(name) for name in ("kind", "at_ms", "party", "until_ms", "reason"))
     if kind not in list(EventKind):
         raise wrong("kind", f"{kind!r} is no event", f"Write one of {', '.join(EventKind)}")
     for name, value in (("at_ms", at_ms), ("until_ms", until_ms)):
         if (value is not None or name == "at_ms") and (type(value) is not int or value < 0):
             raise wrong(name, f"{value!r} is no time", "Write milliseconds from the start of the call")
+    if until_ms is not None and until_ms <= at_ms:
+        raise wrong("until_ms", f"{until_ms} is not after at_ms, {at_ms}", "Write when the stretch ends")
+    if reason is not None and not isinstance(reason, str):
+        raise wrong("reason", "it is no text", "Write a word such as audio_lost, or leave it out")
     if party is not None and party not in list(Party):
         raise wrong("party", f"{party!r} is no party", "Write agent or customer, or leave it out")
     assert isinstance(at_ms, int)  # narrowed above, for the type checker
-    return CallEvent(str(kind), at_ms, Party(party) if party else None, until_ms, item.get("reason"))
+    return CallEvent(str(kind), at_ms, Party(party) if party else None, until_ms, reason)

@@ -17,7 +17,7 @@ from streams.replay.playback import CallResult, Engine, EngineSetup, LoadedEngin
 from streams.replay.pool import Message, Notify, Setup, Task, Word, run_jobs
 from streams.replay.report import CLIP_BYTES_MAX, ReportData, detailed, write_report
 from streams.replay.results import Store, name_of, write_whole
-from streams.replay.sources import CallSource, Failure
+from streams.replay.sources import CallSource, Failure, display_path
 
 NOTE_MS = 20_000
 """A worker tells how far it is once in so much media time."""
@@ -183,14 +183,15 @@ class Run:
 def summary_of(run: Run, assembled: Assembled, *, skipped: int, ignored: int) -> dict[str, Any]:
     """What `--json` prints of a run."""
     return {
-        "out": str(run.out),
+        "out": display_path(run.out),
         **assembled.totals.plain(),
         "already_done": skipped,
         "ignored_files": ignored,
         "failures": [dataclasses.asdict(failure) for failure in run.failures],
         "warnings": run.warnings,
         "files": {
-            name.partition(".")[0]: str(run.out / name) for name in (ALERTS, UTTERANCES, CALLS, FAILURES, REPORT)
+            name.partition(".")[0]: display_path(run.out / name)
+            for name in (ALERTS, UTTERANCES, CALLS, FAILURES, REPORT)
         },
     }
 

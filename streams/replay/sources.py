@@ -90,7 +90,9 @@ class _Recording:
         relative = first.relative_to(self.root)
         folder = relative.parent.as_posix()
         below = self.stem if folder == "." else f"{folder}/{self.stem}"
-        return self.stem, below, below + "".join(first.suffixes), first.as_posix()
+        names = (self.stem, below, below + "".join(first.suffixes), first.as_posix())
+        plain, longer, with_suffix, whole = (_spelled(name) for name in names)
+        return plain, longer, with_suffix, whole
 
 
 def find_calls(
@@ -135,8 +137,13 @@ def find_calls(
 
 
 def display_path(path: Path) -> str:
-    """The path as a person gave it, in one spelling for every platform."""
-    return path.as_posix()
+    """The path as a person gave it, in one spelling for every platform; bytes that are no UTF-8 are spelled \\xe9."""
+    return _spelled(path.as_posix())
+
+
+def _spelled(name: str) -> str:
+    """A file name as text that can be written: names from older systems may hold bytes that are no UTF-8."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 def _audio_below(folder: Path, found: Found) -> list[Path]:
