@@ -151,7 +151,7 @@ class FakeMonitor:
             self.alerts.append(alert(self.call))
             out.alerts += self.alerts
             samples = np.zeros(1600, dtype=np.float32)
-            piece = SpeechPiece(self.call.call_id, "u1", Party.CUSTOMER, 100, 900, samples, None, 100)
+            piece = SpeechPiece(self.call.call_id, "u1", Party.CUSTOMER, 100, 900, samples, 100, None)
             out.speech.append(piece)
         return out
 
