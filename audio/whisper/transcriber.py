@@ -25,7 +25,7 @@ from audio.whisper.gates import Decoded, GateSettings, sound_fault, text_fault
 DEMO_FOLDER = Path(__file__).parent / "demo_model"
 
 
-DEMO_CONFIDENCE_MIN = 0.75
+DEMO_CONFIDENCE_MIN = 0.8
 """Mean token probability under which the demonstration model's words are dropped (seen on the bundled calls)."""
 
 
