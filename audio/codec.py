@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from audio.chunk import Encoding, Int16Array
+from audio.chunk import Encoding, Float32Array, Int16Array
 from audio.errors import VigieError
 
 _MULAW_BIAS = 33 << 2
@@ -128,3 +128,15 @@ def encode(samples: npt.NDArray[Any], encoding: Encoding) -> bytes:
     if encoding is Encoding.PCM16:
         return whole.astype("<i2").tobytes()
     return _ENCODE[encoding][whole.view(np.uint16)].tobytes()
+
+
+def as_sent(samples: Float32Array) -> Int16Array:
+    """float32 `(n,)` in [-1, 1) as int16 `(n,)`: how an utterance crosses a topic."""
+    whole: Int16Array = np.clip(np.rint(samples * np.float32(32_768)), -32_768, 32_767).astype(np.int16)
+    return whole
+
+
+def as_heard(samples: Int16Array) -> Float32Array:
+    """int16 `(n,)` as float32 `(n,)` in [-1, 1): how a transcriber hears it. `as_sent` gives the same int16 back."""
+    heard: Float32Array = samples.astype(np.float32) / np.float32(32_768)
+    return heard

@@ -3,7 +3,8 @@
 Each party is idle, or in an utterance. It enters at a probability of 0.50 and stays in down to 0.35; both need a level
 that is not the line's noise. It leaves after `endpoint_ms` without speech. Endpoint and air belong to the cut alone:
 the span's `start_ms` and `end_ms` are the speech itself, and talk time is counted elsewhere from raw frames.
-A monologue is cut where speech was least likely, and no sample goes into two utterances.
+A monologue is cut where speech was least likely, and no sample goes into two utterances. Its audio is held in 16-bit
+steps, as it crosses a topic: in process and over Kafka a transcriber hears the very same.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audio.chunk import FRAME_MS, FRAMES_PER_BLOCK, PARTIES, Float32Array, FrameFacts, Party
+from audio.chunk import FRAME_MS, FRAMES_PER_BLOCK, PARTIES, Float32Array, FrameFacts, Int16Array, Party
+from audio.codec import as_heard, as_sent
 from audio.state import Stateful
 
 FRAME_SAMPLES = 512
@@ -58,7 +60,7 @@ class UtteranceSpan:
         number: counts the party's utterances from 1.
         start_ms: first speech, in media time.
         end_ms: end of the last speech.
-        samples: float32 `(n,)` in [-1, 1) at 16 kHz, with up to 200 ms of air on either side.
+        samples: float32 `(n,)` in [-1, 1) at 16 kHz in whole 16-bit steps, with up to 200 ms of air on either side.
         audio_from_ms: media time of the first sample.
     """
 
@@ -82,7 +84,7 @@ class _Speaker(Stateful):
         self._last = 0
         self._heard: list[float] = []
         self._free_from = 0
-        self._audio: deque[Float32Array] = deque()
+        self._audio: deque[Int16Array] = deque()
         self._audio_start = 0
         self._endpoint_frames = -(-settings.endpoint_ms // FRAME_MS)
         self._frames_max = settings.utterance_ms_max // FRAME_MS
@@ -93,7 +95,7 @@ class _Speaker(Stateful):
         """Take the frames from `first` on, their audio, and whether each can start or continue an utterance."""
         if not self._audio:
             self._audio_start = first
-        self._audio.append(wide)
+        self._audio.append(as_sent(wide))
         spans: list[UtteranceSpan] = []
         if self._start is not None or any(starts):
             for i, value in enumerate(probability):
@@ -152,7 +154,7 @@ class _Speaker(Stateful):
         if stop is not None:
             end = min(end, stop * FRAME_SAMPLES - origin)
         self._number += 1
-        samples = audio[begin:end].copy()
+        samples = as_heard(audio[begin:end])
         from_ms = (begin + origin) // _SAMPLES_PER_MS
         return [UtteranceSpan(self.party, self._number, start * FRAME_MS, (last + 1) * FRAME_MS, samples, from_ms)]
 

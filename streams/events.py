@@ -7,9 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-import numpy as np
-
-from audio.chunk import Float32Array, Int16Array, Party
+from audio.chunk import Float32Array, Party
 from audio.state import record
 
 Record = dict[str, Any]
@@ -60,18 +58,6 @@ class CallEvent:
     party: Party | None = None
     until_ms: int | None = None
     reason: str | None = None
-
-
-def as_sent(samples: Float32Array) -> Int16Array:
-    """float32 `(n,)` in [-1, 1) as int16 `(n,)`: how an utterance crosses a topic."""
-    whole: Int16Array = np.clip(np.rint(samples * np.float32(32_768)), -32_768, 32_767).astype(np.int16)
-    return whole
-
-
-def as_heard(samples: Int16Array) -> Float32Array:
-    """int16 `(n,)` as float32 `(n,)` in [-1, 1): how a transcriber hears it. `as_sent` gives the same int16 back."""
-    heard: Float32Array = samples.astype(np.float32) / np.float32(32_768)
-    return heard
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from streams.alerts.coverage import Reason
 from streams.alerts.engine import AlertEngine
 from streams.alerts.model import RuleSet
 from streams.conversation import Conversation, ConversationSettings
-from streams.events import CallEvent, CallInfo, EventKind, Outputs, Record, SpeechPiece, as_heard, as_sent
+from streams.events import CallEvent, CallInfo, EventKind, Outputs, Record, SpeechPiece
 
 BLOCKS_PER_MEASUREMENT = 4
 """One measurement every 1,024 ms: the nearest to a second on the grid of blocks."""
@@ -296,7 +296,7 @@ class Listener(Stateful):
                 span.party,
                 span.start_ms,
                 span.end_ms,
-                as_heard(as_sent(span.samples)),
+                span.samples,
                 span.audio_from_ms,
                 self.call.language,
             )

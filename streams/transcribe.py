@@ -11,13 +11,19 @@ from typing import Any
 
 from audio.chunk import Party
 from audio.errors import VigieError
+from audio.state import Stateful
 from audio.whisper.transcriber import Transcriber, Transcript
 from streams.events import CallInfo, Record, SpeechPiece
 from streams.language import Redactor, annotate
 
 
-class CallTranscription:
-    """The words of one call. Push its utterances in the order that LISTEN gave them, then flush."""
+class CallTranscription(Stateful):
+    """The words of one call. Push its utterances in the order that LISTEN gave them, then flush.
+
+    Its state holds unredacted words (numbers that wait for the next utterance): it belongs where calls.speech belongs.
+    """
+
+    STATE = ("_redactors", "dropped")
 
     def __init__(self, call: CallInfo, transcriber: Transcriber) -> None:
         self.call, self.transcriber = call, transcriber
@@ -48,9 +54,34 @@ class CallTranscription:
             self.dropped[transcript.dropped] = self.dropped.get(transcript.dropped, 0) + 1
         return utterance_record(piece, transcript)
 
+    def give_up(self, piece: SpeechPiece, reason: str) -> list[Record]:
+        """Leave an utterance unheard: its terminal record says so, after whatever must come before it."""
+        record = unheard_record(piece.call_id, piece.utterance_id, piece.party, piece.start_ms, piece.end_ms, reason)
+        released = self._redactors[piece.party.other].flush(piece.end_ms) + self._redactors[piece.party].push(record)
+        return [self._read(item) for item in released]
+
     def _read(self, record: Record) -> Record:
         """Sentiment and phrases of a redacted record; on one channel nobody knows whose words they are."""
         return annotate({**record, "party": None} if self.call.mono else record)
+
+
+def unheard_record(call_id: str, utterance_id: str, party: Party, start_ms: int, end_ms: int, reason: str) -> Record:
+    """The terminal record of an utterance whose words nobody will have (`transcriber_silent`, `deadline`)."""
+    return {
+        "call_id": call_id,
+        "utterance_id": utterance_id,
+        "party": party.value,
+        "start_ms": start_ms,
+        "end_ms": end_ms,
+        "text": "",
+        "language": None,
+        "confidence": None,
+        "final": True,
+        "state": "given_up",
+        "reason": reason,
+        "words": [],
+        "redactions": [],
+    }
 
 
 def utterance_record(piece: SpeechPiece, transcript: Transcript | None, reason: str | None = None) -> Record:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from audio.chunk import AudioChunk, Encoding, Party
-from audio.codec import encode
+from audio.codec import as_heard, as_sent, encode
 from audio.vad import SileroModel
 from streams.alerts.rules import load_rules
-from streams.events import CallInfo, as_heard, as_sent
+from streams.events import CallInfo
 from streams.listen import Listener
 
 

@@ -11,10 +11,16 @@ from audio.state import pack, unpack
 from audio.voice import Segmenter, UtteranceSpan
 
 A, C = Party.AGENT, Party.CUSTOMER
+ROUND = 32_000
+
+
+def steps(sample: float) -> int:
+    """A sample in 16-bit steps."""
+    return round(float(sample) * 32_768)
 
 
 def facts_of(agent: list[float], customer: list[float] | None = None, level: float = -20.0) -> list[FrameFacts]:
-    """Facts with these probabilities; every sample of the audio holds its own number, so that cuts can be read."""
+    """Facts with these probabilities; samples count up in 16-bit steps, round and round, so that cuts can be read."""
     frames = -(-len(agent) // 8) * 8
     probability = np.zeros((2, frames), dtype=np.float32)
     probability[0, : len(agent)] = agent
@@ -22,7 +28,7 @@ def facts_of(agent: list[float], customer: list[float] | None = None, level: flo
         probability[1, : len(customer)] = customer
     facts = []
     for index in range(frames // 8):
-        wide = np.arange(index * 4_096, (index + 1) * 4_096, dtype=np.float32)
+        wide = (np.arange(index * 4_096, (index + 1) * 4_096) % ROUND).astype(np.float32) / 32_768
         block = Block(
             index=index,
             frames=8,
@@ -58,8 +64,8 @@ def test_an_utterance_has_the_bounds_of_its_speech_and_200_ms_of_air() -> None:
     assert (span.party, span.number) == (A, 1)
     assert (span.start_ms, span.end_ms) == (20 * 32, 50 * 32)
     assert span.samples.dtype == np.float32
-    assert span.samples[0] == 20 * 512 - 3_200
-    assert span.samples[-1] == 50 * 512 + 3_200 - 1
+    assert steps(span.samples[0]) == 20 * 512 - 3_200
+    assert steps(span.samples[-1]) == 50 * 512 + 3_200 - 1
 
 
 def test_air_stops_at_the_start_of_the_call() -> None:
@@ -106,14 +112,14 @@ def test_a_monologue_is_cut_at_its_least_likely_frame_and_loses_no_sample() -> N
     assert frames_of(spans)[:3] == [(0, 300), (300, 600), (601, 601 + 187)]
     assert all(span.end_ms - span.start_ms <= 12_000 for span in spans)
     heard = np.concatenate([span.samples for span in spans])
-    assert np.array_equal(heard, np.arange(len(heard), dtype=np.float32))
+    assert np.array_equal(heard, (np.arange(len(heard)) % ROUND).astype(np.float32) / 32_768)
     assert [span.number for span in spans] == list(range(1, len(spans) + 1))
 
 
 def test_the_end_of_the_call_ends_the_open_utterances_of_both() -> None:
     spans = run(facts_of([0.0] * 10 + [0.9] * 22, [0.0] * 8 + [0.9] * 22))
     assert [(span.party, span.end_ms // FRAME_MS) for span in spans] == [(C, 30), (A, 32)]
-    assert spans[0].samples[-1] == -(32 * 512 - 1)
+    assert steps(spans[0].samples[-1]) == -(32 * 512 - 1)
 
 
 def test_a_snapshot_anywhere_changes_no_bit() -> None:
