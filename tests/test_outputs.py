@@ -17,6 +17,7 @@ COLUMNS = [
     *("talk_ratio", "interruptions_agent", "interruptions_customer", "health", "coverage", "cause", "alerts"),
     *("agent", "queue", "site", "language", "started_at"),
 ]
+EXTRAS = ["dnsmos_agent", "dnsmos_customer"]
 
 
 def stored(out: Path, *records: dict[str, object]) -> list[CallSource]:
@@ -31,7 +32,7 @@ def stored(out: Path, *records: dict[str, object]) -> list[CallSource]:
 def test_the_columns_are_those_that_others_rely_on_in_their_order(tmp_path: Path) -> None:
     assemble(Store(tmp_path), tmp_path, stored(tmp_path, call_record("a"), call_record("b", alerts=0)), [])
     table = pq.read_table(tmp_path / "calls.parquet")
-    assert table.column_names == COLUMNS
+    assert table.column_names == [*COLUMNS, *EXTRAS]
     assert table["alerts"].to_pylist() == [1, 0]
     assert table["coverage"].to_pylist() == ["monitored", "monitored"]
     assert table["cause"].to_pylist() == ["technology", None]
@@ -40,7 +41,7 @@ def test_the_columns_are_those_that_others_rely_on_in_their_order(tmp_path: Path
 def test_a_run_without_calls_leaves_whole_empty_files(tmp_path: Path) -> None:
     Store(tmp_path).prepare()
     assemble(Store(tmp_path), tmp_path, [], [Failure("a.wav", "is empty", "leave it out")])
-    assert pq.read_table(tmp_path / "calls.parquet").column_names == COLUMNS
+    assert pq.read_table(tmp_path / "calls.parquet").column_names == [*COLUMNS, *EXTRAS]
     assert (tmp_path / "alerts.ndjson").read_text() == ""
     assert "is empty" in (tmp_path / "failures.ndjson").read_text()
     assert not list(tmp_path.glob("*.part"))
@@ -50,7 +51,9 @@ def test_what_one_channel_cannot_tell_is_null() -> None:
     record = call_record()
     record["summary"]["mono"] = True
     row = parquet_row(record)
-    assert [name for name, value in row.items() if value is None and name not in ("language", "started_at")] == [
+    assert [
+        name for name, value in row.items() if value is None and name not in ("language", "started_at", *EXTRAS)
+    ] == [
         "agent_talk_ms",
         "customer_talk_ms",
         "overlap_ms",

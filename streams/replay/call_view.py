@@ -8,6 +8,7 @@ from typing import Any
 
 from streams.events import Record
 from streams.replay.outputs import SEVERITIES, latest_alerts
+from streams.replay.quality import told
 from streams.replay.results import name_of
 from streams.replay.timeline import clock, timeline
 
@@ -106,6 +107,7 @@ def _facts_line(record: Mapping[str, Any]) -> str:
         "together": _seconds(summary.get("overlap_ms")),
         "silence": _seconds(summary.get("silence_ms")),
         "hold": _seconds(summary.get("hold_ms")),
+        "voice quality, DNSMOS estimate": told(summary["dnsmos"]) if "dnsmos" in summary else None,
         "trunk": summary.get("trunk"),
         "language": summary.get("language"),
         "started": summary.get("started_at"),

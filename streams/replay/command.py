@@ -46,6 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--agent-channel", choices=("left", "right"), default="left", help="where the agent is (default: left)"
     )
+    parser.add_argument(
+        "--dnsmos", action="store_true", help="estimate each party's voice quality (needs the extra dnsmos)"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output, for a program")
 
 
@@ -75,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
         skipped = len(found.calls) - pending
         rules = str(args.rules) if args.rules else None
         threads = max(1, cpu_count() // workers)
-        setup = WorkerSetup(EngineSetup(rules, args.model, threads), str(args.out))
+        setup = WorkerSetup(EngineSetup(rules, args.model, threads), str(args.out), args.dnsmos)
         with Progress(len(found.calls), skipped, len(found.failures)) as progress:
             for _, message in work.work(setup):
                 progress.take(message)
@@ -101,6 +104,10 @@ def _prepared(args: argparse.Namespace) -> tuple[Found, str, str]:
     from streams.replay.runner import check_text
     from streams.replay.sources import CallSource, Failure, find_calls
 
+    if args.dnsmos:
+        from audio.quality import QualityEstimator
+
+        QualityEstimator()  # told now, and not by each worker process
     if not args.paths and args.manifest is None:
         raise VigieError("nothing to replay is named", remedy="Name recordings, folders or a --manifest", field="PATHS")
     if args.language:
@@ -118,7 +125,8 @@ def _prepared(args: argparse.Namespace) -> tuple[Found, str, str]:
             remedy="Name a folder with audio files, or the files themselves",
             where=", ".join(str(path) for path in args.paths),
         )
-    return found, rules.version, run_fingerprint(rules.fingerprint + rules.version, args.model)
+    extras = "+dnsmos" if args.dnsmos else ""
+    return found, rules.version, run_fingerprint(rules.fingerprint + rules.version + extras, args.model)
 
 
 def _store(out: Path) -> Store:

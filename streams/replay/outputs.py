@@ -57,9 +57,13 @@ SCHEMA = pa.schema(
         ("site", pa.string()),
         ("language", pa.string()),
         ("started_at", pa.string()),
+        ("dnsmos_agent", pa.float64()),
+        ("dnsmos_customer", pa.float64()),
     ]
 )
-"""The order and the names are relied on by others; `cause` is the verdict, null for a call without alerts."""
+"""The order and the names are relied on by others; `cause` is the verdict, null for a call without alerts.
+
+`dnsmos_…` is the overall DNSMOS estimate of that party's voice, null where it was not asked for or is unknown."""
 
 
 @dataclass(slots=True)
@@ -125,6 +129,8 @@ def parquet_row(record: Mapping[str, Any]) -> dict[str, Any]:
         "alerts": len(summary["alerts"]),
         "cause": summary["cause"]["verdict"] if summary["alerts"] else None,
     }
+    for party, scores in summary.get("dnsmos", {}).items():
+        row[f"dnsmos_{party}"] = scores and scores["ovrl_mos"]
     if summary["mono"]:
         row |= dict.fromkeys(UNKNOWN_TO_ONE_CHANNEL)
     return row

@@ -173,7 +173,7 @@ class CallResult:
         self.summary: Record | None = None
         self.warning: str | None = None
         self.now_ms = 0
-        self._speech: dict[str, list[list[int]]] = {"agent": [], "customer": []}
+        self.speech: dict[str, list[list[int]]] = {"agent": [], "customer": []}
         self._hold: list[list[int]] = []
 
     def take(self, step: Step) -> None:
@@ -184,7 +184,7 @@ class CallResult:
         self.summary = out.summary or self.summary
         self.warning = step.warning or self.warning
         for measurement in out.measurements:
-            for party, spans in self._speech.items():
+            for party, spans in self.speech.items():
                 spans += measurement["speech"].get(party, [])
             if measurement["hold"]:
                 _join(self._hold, measurement["start_ms"], measurement["end_ms"])
@@ -199,7 +199,7 @@ class CallResult:
             "summary": self.summary,
             "alerts": sorted(self.alerts, key=_moment),
             "utterances": sorted(self.utterances, key=lambda u: (u["start_ms"], u["party"], u["utterance_id"])),
-            "timeline": {**self._speech, "hold": self._hold},
+            "timeline": {**self.speech, "hold": self._hold},
             "warning": self.warning,
         }
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from audio.errors import VigieError
+from audio.quality import QualityEstimator
 from streams.replay.clips import ClipOrder, cut_clips, order_for
 from streams.replay.outputs import ALERTS, CALLS, FAILURES, REPORT, UTTERANCES, Assembled, assemble
 from streams.replay.playback import CallResult, Engine, EngineSetup, LoadedEngine, play
 from streams.replay.pool import Message, Notify, Setup, Task, Word, run_jobs
+from streams.replay.quality import estimated_quality
 from streams.replay.report import CLIP_BYTES_MAX, ReportData, detailed, write_report
 from streams.replay.results import Store, name_of, write_whole
 from streams.replay.sources import CallSource, Failure, display_path
@@ -39,14 +41,16 @@ class ClipJob:
 class WorkerSetup:
     engine: EngineSetup
     out: str
+    dnsmos: bool = False
 
 
 def player(setup: WorkerSetup) -> Task:
     """The task of a replay's worker: a `PlayJob` to `{duration_ms, warning}`; its result lies in the store."""
-    return playing(LoadedEngine(setup.engine), Store(Path(setup.out)))
+    estimator = QualityEstimator() if setup.dnsmos else None
+    return playing(LoadedEngine(setup.engine), Store(Path(setup.out)), estimator)
 
 
-def playing(engine: Engine, store: Store) -> Task:
+def playing(engine: Engine, store: Store, estimator: QualityEstimator | None = None) -> Task:
     def run(job: PlayJob, notify: Notify) -> dict[str, Any]:
         result = CallResult(job.source)
         told_ms = 0
@@ -56,7 +60,10 @@ def playing(engine: Engine, store: Store) -> Task:
                 notify(step.now_ms - told_ms)
                 told_ms = step.now_ms
         notify(result.now_ms - told_ms)
-        store.save(job.source, job.fingerprint, result.record())
+        record = result.record()
+        if estimator is not None:
+            record["summary"]["dnsmos"] = estimated_quality(job.source, result.speech, estimator)
+        store.save(job.source, job.fingerprint, record)
         return {"duration_ms": result.now_ms, "warning": result.warning}
 
     return run
