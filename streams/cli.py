@@ -17,6 +17,7 @@ COMMANDS = {
     "replay": ("streams.replay.command", "run recordings through the engine: alerts, tables, a report"),
     "rules": ("streams.alerts.command", "check alert rules"),
     "synth": ("streams.evaluation.synth_command", "speak stories into synthetic calls with exact labels"),
+    "broker": ("streams.kafka.broker", "run a real Kafka on this machine, for trying out"),
     "eval": ("streams.evaluation.command", "measure precision, recall and latency on labelled calls"),
 }
 """Name, module with `add_arguments(parser)` and `run(args) -> int`, and one line of help."""
