@@ -18,10 +18,11 @@ from streams.events import CallInfo
 from streams.replay import clips as clips_module
 from streams.replay import report as report_module
 from streams.replay.call_view import call_view, marked
-from streams.replay.clips import ClipOrder, cut_clips, muted_spans, order_for
+from streams.replay.clips import Clip, ClipOrder, cut_clips, muted_spans, order_for
 from streams.replay.outputs import Assembled, Totals, _count
 from streams.replay.report import ReportData, render
 from streams.replay.sources import CallSource, Failure
+from streams.replay.spectrogram import picture_of
 from streams.replay.timeline import timeline
 from tests.replay_fakes import call_record, utterance, write_wav
 
@@ -40,12 +41,15 @@ class Tags(HTMLParser):
         self.seen.append((tag, dict(attrs)))
 
 
-def page(*records: dict[str, Any], failures: tuple[Failure, ...] = (), clip: str | None = None) -> str:
+CLIP = Clip("data:audio/ogg;base64,AAAA", "data:image/png;base64,AAAA")
+
+
+def page(*records: dict[str, Any], failures: tuple[Failure, ...] = (), clip: Clip | None = None) -> str:
     done = Assembled(Totals(failed=len(failures)), [])
     for position, record in enumerate(records):
         _count(done, position, record)
 
-    def details(position: int) -> tuple[dict[str, Any], dict[str, str]]:
+    def details(position: int) -> tuple[dict[str, Any], dict[str, Clip]]:
         record = records[position]
         return record, {a["alert_id"]: clip for a in record["alerts"]} if clip else {}
 
@@ -80,7 +84,7 @@ def test_hostile_names_and_words_stay_text() -> None:
 
 
 def test_the_page_asks_nothing_of_anybody() -> None:
-    text = page(call_record(), clip="data:audio/ogg;base64,AAAA")
+    text = page(call_record(), clip=CLIP)
     for tag, attrs in Tags(text).seen:
         assert tag not in ("link", "iframe", "object"), tag
         for name in ("src", "href", "action"):
@@ -90,7 +94,7 @@ def test_the_page_asks_nothing_of_anybody() -> None:
 
 
 def test_an_alert_explains_itself() -> None:
-    text = call_view(call_record(), {"x-1": "data:audio/ogg;base64,AAAA"})
+    text = call_view(call_record(), {"x-1": CLIP})
     for word in ("Nobody speaks", "Personne ne parle", "dead-air", "rule version 1", "mutual_silence_ms", "12.0 s"):
         assert word in text, word
     for word in ("10.0 s", "customer", "I want your supervisor", "technology", "holes", "trous", "<audio"):
@@ -110,8 +114,8 @@ def test_a_run_too_large_for_one_page_says_what_it_shows(monkeypatch: pytest.Mon
 
 
 def test_clips_beyond_the_pages_size_are_left_out_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_module, "CLIP_BYTES_MAX", 50)
-    text = page(call_record("a", alerts=3), clip="data:audio/ogg;base64,AAAA")
+    monkeypatch.setattr(report_module, "CLIP_BYTES_MAX", 80)
+    text = page(call_record("a", alerts=3), clip=CLIP)
     assert text.count("<audio") == 1
     assert "2 sound clips are left out" in text
 
@@ -166,7 +170,7 @@ def source_of(path: Path) -> CallSource:
 def test_a_clip_holds_its_seconds_and_mutes_what_is_redacted(tmp_path: Path) -> None:
     source = source_of(write_wav(tmp_path / "a.wav", 5.0))
     order = ClipOrder(source, (("one", 1000, 4000),), (("agent", 2000, 3000), ("customer", 2000, 3000)))
-    samples = heard(cut_clips(order)["one"])
+    samples = heard(cut_clips(order)["one"].sound)
     rate_hz = 48_000
     assert samples.shape[1] / rate_hz == pytest.approx(3.0, abs=0.15)
     inside = samples[:, int(1.2 * rate_hz) : int(1.8 * rate_hz)]
@@ -211,3 +215,40 @@ def test_without_opus_a_clip_is_a_wave_file(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(clips_module, "_opus", no_opus)
     assert clips_module.data_uri(np.zeros((80, 2), dtype=np.int16)).startswith("data:audio/wav;base64,UklGR")
+
+
+# --- pictures ---
+
+
+def shade_of(uri: str) -> np.ndarray:
+    with av.open(io.BytesIO(base64.b64decode(uri.partition(",")[2]))) as container:
+        return next(container.decode(video=0)).to_ndarray(format="gray")
+
+
+def test_a_picture_shows_a_tone_at_its_pitch_and_on_its_leg_only() -> None:
+    time_s = np.arange(16_000) / 8_000
+    tone = (0.3 * np.sin(2 * np.pi * 1_000 * time_s)).astype(np.float32)
+    grey = shade_of(picture_of({Party.CUSTOMER: tone, Party.AGENT: np.zeros(8, np.float32)}))
+    agent, customer = grey[:40, 5:-5].astype(int), grey[-40:, 5:-5].astype(int)
+    assert agent.max() == 0
+    bright = np.flatnonzero(customer.mean(axis=1) > 100)
+    assert 0 < len(bright) <= 6
+    assert 15 <= bright.mean() <= 28
+
+
+def test_a_hole_in_the_sound_is_a_dark_column() -> None:
+    noise = np.random.default_rng(1).normal(0, 0.1, 16_000).astype(np.float32)
+    noise[8_000:9_600] = 0
+    customer = shade_of(picture_of({Party.CUSTOMER: noise}))[-40:].astype(int)
+    columns = customer.mean(axis=0)
+    middle = len(columns) * 8_800 // 16_000
+    assert columns[middle] == 0
+    assert columns[20] > 60
+
+
+@pytest.mark.parametrize("seconds", [0.05, 20.0])
+def test_a_picture_is_small_whatever_the_length_of_its_clip(seconds: float) -> None:
+    noise = np.random.default_rng(1).normal(0, 0.1, int(seconds * 8_000)).astype(np.float32)
+    picture = picture_of({Party.CUSTOMER: noise, Party.AGENT: noise})
+    assert shade_of(picture).shape[1] <= 301
+    assert len(picture) < 40_000

@@ -7,6 +7,7 @@ from html import escape
 from typing import Any
 
 from streams.events import Record
+from streams.replay.clips import Clip
 from streams.replay.outputs import SEVERITIES, latest_alerts
 from streams.replay.quality import told
 from streams.replay.results import name_of
@@ -17,11 +18,14 @@ LANGUAGES = ("en", "fr")
 BARE_UNITS = ("count", "0 or 1", "score", "ratio", "points")
 """Units that a reader needs no word for."""
 ONE_CHANNEL = "One channel holds both parties: who speaks when, and all that follows from it, is not known."
+SPECTROGRAM = (
+    "The sound as a picture: the agent above, the customer below; time to the right, pitch upwards, white is loud"
+)
 UNSURE_BELOW = 0.5
 """Words that the transcriber itself gives less than this are shown paler."""
 
 
-def call_view(record: Mapping[str, Any], clips: Mapping[str, str]) -> str:
+def call_view(record: Mapping[str, Any], clips: Mapping[str, Clip]) -> str:
     """A call as `<details>`: a line to judge it by, and everything behind it."""
     summary, alerts = record["summary"], latest_alerts(record)
     anchor = f"c{name_of(record['call_id'])}"
@@ -75,7 +79,7 @@ def _chip(kind: str, text: str) -> str:
     return f'<span class="chip {_text(kind)}">{_text(text)}</span>'
 
 
-def _body(record: Mapping[str, Any], alerts: Sequence[Record], clips: Mapping[str, str], anchor: str) -> str:
+def _body(record: Mapping[str, Any], alerts: Sequence[Record], clips: Mapping[str, Clip], anchor: str) -> str:
     summary = record["summary"]
     numbered = "".join(_alert(n, alert, clips.get(alert["alert_id"]), anchor) for n, alert in enumerate(alerts, 1))
     listed = numbered or '<p class="soft">No rule fired.</p>'
@@ -125,7 +129,7 @@ def _seconds(ms: int | None) -> str | None:
     return None if ms is None else f"{ms / 1000:.1f} s" if ms < 60_000 else clock(ms)
 
 
-def _alert(number: int, alert: Record, clip: str | None, anchor: str) -> str:
+def _alert(number: int, alert: Record, clip: Clip | None, anchor: str) -> str:
     evidence, cause = alert["evidence"], alert["cause"]
     until = f"–{clock(alert['cleared_ms'])}" if alert.get("cleared_ms") is not None else " to the end"
     reading = [
@@ -137,7 +141,12 @@ def _alert(number: int, alert: Record, clip: str | None, anchor: str) -> str:
     if alert["party"]:
         reading.append(f"party <b>{_text(alert['party'])}</b>")
     reading.append(f"<b>{clock(alert['onset_ms'])}</b>{until}, raised {clock(alert['raised_ms'])}")
-    sound = f'<audio controls preload="none" src="{_text(clip)}"></audio>' if clip else ""
+    sound = ""
+    if clip:
+        sound = (
+            f'<img class="spectrogram" alt="{SPECTROGRAM}" title="{SPECTROGRAM}" src="{_text(clip.picture)}">'
+            f'<audio controls preload="none" src="{_text(clip.sound)}"></audio>'
+        )
     return (
         f'<article class="alert {_text(alert["severity"])}" id="{anchor}-{number}">'
         f'<h4><span class="no">{number}</span>{in_languages(alert["message"])}</h4>'

@@ -11,6 +11,7 @@ import io
 import wave
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -21,6 +22,7 @@ from audio.resample import FirResampler
 from streams.events import Record
 from streams.replay.media import CHUNK_MS, open_media
 from streams.replay.sources import CallSource
+from streams.replay.spectrogram import picture_of
 
 CLIP_MS_MAX = 20_000
 LEAD_MS = 1_000
@@ -31,6 +33,13 @@ NEAR_SHARE, FAR_SHARE = 0.8, 0.2
 OPUS_BIT_RATE = 16_000
 UNHEARD_STATES = ("given_up", "failed")
 """Speech whose words are unknown may hold anything: it is muted."""
+
+
+class Clip(NamedTuple):
+    """An alert's evidence to hear and to see, each as a data URI."""
+
+    sound: str
+    picture: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +86,8 @@ def muted_spans(utterances: Sequence[Record], *, mono: bool = False) -> list[tup
     return out
 
 
-def cut_clips(order: ClipOrder) -> dict[str, str]:
-    """The clips of one call as `alert_id` -> data URI, in one pass over its recording.
+def cut_clips(order: ClipOrder) -> dict[str, Clip]:
+    """The clips of one call by `alert_id`, in one pass over its recording.
 
     Raises:
         VigieError: the recording is gone or cannot be read any more.
@@ -101,7 +110,12 @@ def cut_clips(order: ClipOrder) -> dict[str, str]:
     except VigieError:
         if not any(heard.values()):
             raise
-    return {alert_id: data_uri(_mixed(legs)) for alert_id, legs in heard.items() if legs}
+    joined = {
+        alert_id: {party: np.concatenate(pieces) for party, pieces in legs.items()}
+        for alert_id, legs in heard.items()
+        if legs
+    }
+    return {alert_id: Clip(data_uri(mixed(legs)), picture_of(legs)) for alert_id, legs in joined.items()}
 
 
 def _muted(samples: Float32Array, now_ms: int, party: Party, muted: Sequence[tuple[str, int, int]]) -> Float32Array:
@@ -115,14 +129,13 @@ def _muted(samples: Float32Array, now_ms: int, party: Party, muted: Sequence[tup
     return samples
 
 
-def _mixed(legs: Mapping[Party, list[Float32Array]]) -> Int16Array:
+def mixed(legs: Mapping[Party, Float32Array]) -> Int16Array:
     """Both parties as int16 `(n, 2)`, left and right."""
-    joined = {party: np.concatenate(pieces) for party, pieces in legs.items()}
-    n = max(len(samples) for samples in joined.values())
+    n = max(len(samples) for samples in legs.values())
     out = np.zeros((n, 2), dtype=np.float32)
-    for party, samples in joined.items():
+    for party, samples in legs.items():
         near = 0 if party is Party.AGENT else 1
-        alone = len(joined) == 1
+        alone = len(legs) == 1
         out[: len(samples), near] += samples * (0.5 if alone else NEAR_SHARE)
         out[: len(samples), 1 - near] += samples * (0.5 if alone else FAR_SHARE)
     pcm: Int16Array = np.clip(np.rint(out * 32767), -32768, 32767).astype(np.int16)

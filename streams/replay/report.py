@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from streams.replay.call_view import LANGUAGES, call_view, health_badge, health_class
+from streams.replay.clips import Clip
 from streams.replay.outputs import CAUSES, COVERAGES, SEVERITIES, CallRow, Totals
 from streams.replay.results import write_whole
 from streams.replay.sources import Failure
@@ -36,7 +37,7 @@ class ReportData:
     totals: Totals
     rows: Sequence[CallRow]
     failures: Sequence[Failure]
-    details: Callable[[int], tuple[Mapping[str, Any], Mapping[str, str]]]
+    details: Callable[[int], tuple[Mapping[str, Any], Mapping[str, Clip]]]
     ignored: int = 0
     notes: Sequence[str] = field(default_factory=tuple)
     footer: str = ""
@@ -67,11 +68,12 @@ def render(data: ReportData) -> str:
     views, clip_bytes, clips_left_out = [], 0, 0
     for row in shown:
         record, clips = data.details(row.position)
-        kept: dict[str, str] = {}
+        kept: dict[str, Clip] = {}
         for alert_id, clip in clips.items():
-            if clip_bytes + len(clip) <= CLIP_BYTES_MAX:
+            size = len(clip.sound) + len(clip.picture)
+            if clip_bytes + size <= CLIP_BYTES_MAX:
                 kept[alert_id] = clip
-                clip_bytes += len(clip)
+                clip_bytes += size
             else:
                 clips_left_out += 1
         views.append(call_view(record, kept))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from audio.errors import VigieError
+from streams.replay.clips import Clip
 from streams.replay.media import events_beside
 from streams.replay.sources import OUTPUT_MARK, CallSource
 
@@ -91,18 +92,17 @@ class Store:
         record: dict[str, Any] = json.loads(text.split("\n", 1)[1])
         return record
 
-    def clips(self, source: CallSource, key: str) -> dict[str, str] | None:
-        """The clips of a call's alerts as data URIs, if they were made for the same `key`."""
+    def clips(self, source: CallSource, key: str) -> dict[str, Clip] | None:
+        """The clips of a call's alerts, if they were made for the same `key`."""
         try:
             first, text = self._clip_path(source).read_text(encoding="utf-8").split("\n", 1)
         except (OSError, ValueError):
             return None
         if first != key:
             return None
-        clips: dict[str, str] = json.loads(text)
-        return clips
+        return {alert_id: Clip(*parts) for alert_id, parts in json.loads(text).items()}
 
-    def save_clips(self, source: CallSource, key: str, clips: dict[str, str]) -> None:
+    def save_clips(self, source: CallSource, key: str, clips: dict[str, Clip]) -> None:
         write_whole(self._clip_path(source), f"{key}\n{json.dumps(clips)}\n")
 
     def _path(self, source: CallSource) -> Path:

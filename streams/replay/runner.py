@@ -12,7 +12,7 @@ from typing import Any
 
 from audio.errors import VigieError
 from audio.quality import QualityEstimator
-from streams.replay.clips import ClipOrder, cut_clips, order_for
+from streams.replay.clips import Clip, ClipOrder, cut_clips, order_for
 from streams.replay.outputs import ALERTS, CALLS, FAILURES, REPORT, UTTERANCES, Assembled, assemble
 from streams.replay.playback import CallResult, Engine, EngineSetup, LoadedEngine, play
 from streams.replay.pool import Message, Notify, Setup, Task, Word, run_jobs
@@ -145,7 +145,7 @@ class Run:
         keys = self._cut(done, assembled)
         told("writing the report")
 
-        def details(position: int) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+        def details(position: int) -> tuple[Mapping[str, Any], Mapping[str, Clip]]:
             source = done[position]
             key = keys.get(position)
             return self.store.load(source), (self.store.clips(source, key) or {}) if key else {}
