@@ -96,24 +96,23 @@ class NoiseFloor(Stateful):
 class FactsMaker(Stateful):
     """Runs levels, noise floors and voice activity of both parties."""
 
-    STATE = ("_voices", "_floors")
+    STATE = ("_voice", "_floors")
 
     def __init__(self, model: SileroModel, settings: FactsSettings = FactsSettings()) -> None:
         self.settings = settings
         window_frames = settings.floor_window_ms // FRAME_MS
-        self._voices = (VoiceActivity(model), VoiceActivity(model))
+        self._voice = VoiceActivity(model)
         self._floors = (NoiseFloor(window_frames), NoiseFloor(window_frames))
 
     def push(self, block: Block) -> FrameFacts:
         """The facts of the next block."""
-        settings, frames = self.settings, block.frames
+        settings = self.settings
         levels, varied, energy = _both_levels(block)
         usable = usable_frames(levels, varied, block.present, settings.usable_dbov_min)
-        probability = np.empty((2, frames), dtype=np.float32)
+        probability = self._voice.push(block.wide, levels)
         floors = np.empty(2, dtype=np.float32)
         for leg in range(2):
             floors[leg] = self._floors[leg].push(levels[leg][usable[leg]])
-            probability[leg] = self._voices[leg].push(block.wide[leg], levels[leg])
         gate = np.maximum(np.float32(settings.speech_level_dbov_min), floors + settings.speech_over_floor_db)
         speech = (probability >= settings.speech_probability_min) & (levels > gate[:, None])
         return FrameFacts(block, probability, levels, floors, speech, energy, varied)

@@ -21,14 +21,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import threadpoolctl
 
-from audio.chunk import Float32Array
+from audio.chunk import BoolArray, Float32Array
 from audio.errors import VigieError
+from audio.silero import PROBE_FRAMES, SileroNetwork, probe_frames
 from audio.state import Stateful
 
 FRAME_SAMPLES = 512
 CONTEXT_SAMPLES = 64
-STATE_SHAPE = (1, 1, 128)
+STATE_SIZE = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,35 +47,76 @@ class VoiceActivitySettings:
 
 
 class SileroModel:
-    """The model file, loaded once; safe to share between calls, since it keeps no state."""
+    """The model file, loaded once; safe to share between calls, since it keeps no state.
+
+    Runs as `audio.silero` works it out, where a probe shows that this is the same network; else on onnxruntime.
+    """
 
     def __init__(self, path: Path, version: str) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-        options.log_severity_level = 3
-        self.version = version
-        self._session: Any = onnxruntime.InferenceSession(
-            str(path), sess_options=options, providers=["CPUExecutionProvider"]
-        )
+        self.version, self.path = version, path
+        self._session = open_session(path)
+        self._network = _network(path, self._session)
+        if self._network is not None:
+            self._session = None
 
     def run(
-        self, frames: Float32Array, h: Float32Array, c: Float32Array
+        self, frames: Float32Array, asked: BoolArray, h: Float32Array, c: Float32Array
     ) -> tuple[Float32Array, Float32Array, Float32Array]:
-        """Speech probabilities of consecutive frames.
+        """Speech probabilities of the asked frames of some legs.
 
         Args:
-            frames: float32 `(n, 576)` in [-1, 1) at 16 kHz: 64 samples of context, then 512 of the frame.
-            h, c: float32 `(1, 1, 128)`, as the last call returned them.
+            frames: float32 `(n, 576)` in [-1, 1) at 16 kHz: 64 samples of context, then 512 of the frame; the asked
+                frames of the first leg in their order, then those of the next.
+            asked: bool `(legs, frames)`, True `n` times.
+            h, c: float32 `(legs, 128)`, as the last call returned them.
 
         Returns:
             float32 `(n,)`, and the new `h` and `c`.
         """
-        probabilities, h, c = self._session.run(None, {"input": frames, "h": h, "c": c})
-        return probabilities.reshape(-1), h, c
+        if self._network is not None:
+            return self._network.run(frames, asked, h, c)
+        return run_on_session(self._session, frames, asked, h, c)
+
+
+def open_session(path: Path) -> Any:
+    """The model on onnxruntime, on one thread."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
+
+
+def run_on_session(
+    session: Any, frames: Float32Array, asked: BoolArray, h: Float32Array, c: Float32Array
+) -> tuple[Float32Array, Float32Array, Float32Array]:
+    """As `SileroModel.run`, by onnxruntime: one leg after the other."""
+    probabilities, at = np.empty(len(frames), dtype=np.float32), 0
+    h, c = h.copy(), c.copy()
+    for leg, count in enumerate(asked.sum(axis=1).tolist()):
+        if count:
+            given = {"input": frames[at : at + count], "h": h[leg][None, None], "c": c[leg][None, None]}
+            said, new_h, new_c = session.run(None, given)
+            probabilities[at : at + count], h[leg], c[leg] = said.reshape(-1), new_h.reshape(-1), new_c.reshape(-1)
+            at += count
+    return probabilities, h, c
+
+
+def _network(path: Path, session: Any) -> SileroNetwork | None:
+    """The network of the file, if it answers as onnxruntime does."""
+    threadpoolctl.threadpool_limits(1, "blas")
+    try:
+        network = SileroNetwork(path)
+    except ValueError:
+        return None
+    frames, asked = probe_frames(), np.ones((2, PROBE_FRAMES // 2), dtype=np.bool_)
+    state = np.zeros((2, STATE_SIZE), dtype=np.float32)
+    mine, theirs = network.run(frames, asked, state, state), run_on_session(session, frames, asked, state, state)
+    same = all(np.allclose(one, other, atol=1e-3) for one, other in zip(mine, theirs, strict=True))
+    return network if same else None
 
 
 def _package_file(package: str, *inside: str) -> Path | None:
@@ -107,54 +150,54 @@ def load_silero() -> SileroModel:
 
 
 class VoiceActivity(Stateful):
-    """Speech probability of one party's frames."""
+    """Speech probability of the frames of some legs: both parties of a call."""
 
     STATE = ("_h", "_c", "_context", "_quiet")
 
-    def __init__(self, model: SileroModel, settings: VoiceActivitySettings = VoiceActivitySettings()) -> None:
+    def __init__(
+        self, model: SileroModel, settings: VoiceActivitySettings = VoiceActivitySettings(), legs: int = 2
+    ) -> None:
         self.settings = settings
         self._model = model
-        self._h = np.zeros(STATE_SHAPE, dtype=np.float32)
-        self._c = np.zeros(STATE_SHAPE, dtype=np.float32)
-        self._context = np.zeros(CONTEXT_SAMPLES, dtype=np.float32)
-        self._quiet = 0
+        self._h = np.zeros((legs, STATE_SIZE), dtype=np.float32)
+        self._c = np.zeros((legs, STATE_SIZE), dtype=np.float32)
+        self._context = np.zeros((legs, CONTEXT_SAMPLES), dtype=np.float32)
+        self._quiet = [0] * legs
 
     def push(self, wide: Float32Array, level_dbov: npt.NDArray[np.floating[Any]]) -> Float32Array:
         """Probabilities of the frames of one block.
 
         Args:
-            wide: float32 `(n * 512,)` in [-1, 1) at 16 kHz.
-            level_dbov: `(n,)`, level of each frame.
+            wide: float32 `(legs, n * 512)` in [-1, 1) at 16 kHz.
+            level_dbov: `(legs, n)`, level of each frame.
 
         Returns:
-            float32 `(n,)` in 0..1; 0 for frames that are not asked.
+            float32 `(legs, n)` in 0..1; 0 for frames that are not asked.
         """
         asked = self._asked(level_dbov)
-        count = len(level_dbov)
-        if not asked:
-            self._context = wide[-CONTEXT_SAMPLES:].copy()
-            return np.zeros(count, dtype=np.float32)
-        frames = np.empty((count, CONTEXT_SAMPLES + FRAME_SAMPLES), dtype=np.float32)
-        frames[:, CONTEXT_SAMPLES:] = wide.reshape(-1, FRAME_SAMPLES)
-        frames[0, :CONTEXT_SAMPLES] = self._context
-        frames[1:, :CONTEXT_SAMPLES] = frames[:-1, -CONTEXT_SAMPLES:]
-        self._context = wide[-CONTEXT_SAMPLES:].copy()
-        if len(asked) == count:
-            probabilities, self._h, self._c = self._model.run(frames, self._h, self._c)
+        context, self._context = self._context, wide[:, -CONTEXT_SAMPLES:].copy()
+        probabilities = np.zeros(asked.shape, dtype=np.float32)
+        if not asked.any():
             return probabilities
-        probabilities = np.zeros(count, dtype=np.float32)
-        probabilities[asked], self._h, self._c = self._model.run(frames[asked], self._h, self._c)
+        legs, count = asked.shape
+        frames = np.empty((legs, count, CONTEXT_SAMPLES + FRAME_SAMPLES), dtype=np.float32)
+        frames[:, :, CONTEXT_SAMPLES:] = wide.reshape(legs, count, FRAME_SAMPLES)
+        frames[:, 0, :CONTEXT_SAMPLES] = context
+        frames[:, 1:, :CONTEXT_SAMPLES] = frames[:, :-1, -CONTEXT_SAMPLES:]
+        probabilities[asked], self._h, self._c = self._model.run(frames[asked], asked, self._h, self._c)
         return probabilities
 
-    def _asked(self, level_dbov: npt.NDArray[np.floating[Any]]) -> list[int]:
-        asked = []
-        limit, under, quiet = self.settings.skip_after_frames, self.settings.skip_under_dbov, self._quiet
-        for index, level in enumerate(level_dbov.tolist()):
-            if level >= under:
-                quiet = 0
-            elif quiet <= limit:
-                quiet += 1
-            if quiet <= limit:
-                asked.append(index)
-        self._quiet = quiet
+    def _asked(self, level_dbov: npt.NDArray[np.floating[Any]]) -> BoolArray:
+        asked = np.ones(level_dbov.shape, dtype=np.bool_)
+        limit, under = self.settings.skip_after_frames, self.settings.skip_under_dbov
+        for leg, levels in enumerate(level_dbov.tolist()):
+            quiet = self._quiet[leg]
+            for index, level in enumerate(levels):
+                if level >= under:
+                    quiet = 0
+                elif quiet <= limit:
+                    quiet += 1
+                if quiet > limit:
+                    asked[leg, index] = False
+            self._quiet[leg] = quiet
         return asked

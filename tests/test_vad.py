@@ -35,7 +35,7 @@ def test_without_the_package_the_fallback_says_that_it_is_one(monkeypatch: pytes
     )
     model = load_silero.__wrapped__()
     assert model.version == "silero-6.0 (fallback)"
-    assert VoiceActivity(model).push(np.zeros(4_096, dtype=np.float32), np.full(8, -20.0)).shape == (8,)
+    assert VoiceActivity(model).push(np.zeros((2, 4_096), dtype=np.float32), np.full((2, 8), -20.0)).shape == (2, 8)
 
 
 def test_most_loud_frames_of_a_real_caller_are_heard(silero: SileroModel, lca40: tuple[Int16Array, Int16Array]) -> None:
@@ -50,12 +50,12 @@ def test_skipping_quiet_frames_changes_nearly_no_decision(
     silero: SileroModel, lca40: tuple[Int16Array, Int16Array]
 ) -> None:
     agent, customer = (leg[: 8_000 * 60] for leg in lca40)
-    voice, asked, given = VoiceActivity(silero), VoiceActivity(silero), []
+    voice, asked, given = VoiceActivity(silero, legs=1), VoiceActivity(silero, legs=1), []
     for block in blocks_of(agent, customer):
         level, _ = frame_levels(block.native[0], block.frames)
-        plain = asked.push(block.wide[0], np.zeros(block.frames))
-        given.append((voice.push(block.wide[0], level) >= 0.5) != (plain >= 0.5))
-    assert np.mean(np.concatenate(given)) < 0.01
+        plain = asked.push(block.wide[:1], np.zeros((1, block.frames)))
+        given.append((voice.push(block.wide[:1], level[None]) >= 0.5) != (plain >= 0.5))
+    assert np.mean(np.concatenate(given, axis=1)) < 0.01
 
 
 def test_a_restored_voice_activity_goes_on_bit_for_bit(
@@ -73,11 +73,15 @@ def test_a_restored_voice_activity_goes_on_bit_for_bit(
         assert pack(maker.state()) == pack(other.state())
 
 
+SILENCE = np.zeros((1, 4_096), dtype=np.float32)
+
+
 class CountingModel(SileroModel):
     def __init__(self) -> None:
         self.frames: list[int] = []
 
-    def run(self, frames, h, c):  # type: ignore[no-untyped-def]
+    def run(self, frames, asked, h, c):  # type: ignore[no-untyped-def]
+        assert len(frames) == asked.sum()
         self.frames.append(len(frames))
         return np.full(len(frames), 0.9, dtype=np.float32), h, c
 
@@ -85,20 +89,20 @@ class CountingModel(SileroModel):
 @pytest.mark.parametrize(("level", "asked"), [(-60.1, 16), (-60.0, 32), (-59.9, 32)])
 def test_frames_are_skipped_after_16_under_minus_60_dbov(level: float, asked: int) -> None:
     model = CountingModel()
-    voice = VoiceActivity(model)
-    got = np.concatenate([voice.push(np.zeros(4_096, dtype=np.float32), np.full(8, level)) for _ in range(4)])
+    voice = VoiceActivity(model, legs=1)
+    got = np.concatenate([voice.push(SILENCE, np.full((1, 8), level)) for _ in range(4)], axis=1)
     assert sum(model.frames) == asked
     assert np.count_nonzero(got == 0) == 32 - asked
 
 
 def test_one_louder_frame_in_a_skipped_block_is_asked_at_once() -> None:
     model = CountingModel()
-    voice = VoiceActivity(model)
+    voice = VoiceActivity(model, legs=1)
     for _ in range(3):
-        voice.push(np.zeros(4_096, dtype=np.float32), np.full(8, -90.0))
-    levels = np.full(8, -90.0)
-    levels[3] = -20.0
-    got = voice.push(np.zeros(4_096, dtype=np.float32), levels)
+        voice.push(SILENCE, np.full((1, 8), -90.0))
+    levels = np.full((1, 8), -90.0)
+    levels[0, 3] = -20.0
+    got = voice.push(SILENCE, levels)[0]
     assert model.frames[-1] == 5
     assert got[:3].tolist() == [0, 0, 0]
     assert (got[3:] > 0).all()
