@@ -10,7 +10,15 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = sorted(p for folder in ("audio", "streams", "schemas") for p in (ROOT / folder).rglob("*.py"))
-SURFACES = ("streams.cli", "streams.demo", "streams.replay", "streams.evaluation", "streams.__main__")
+SURFACES = (
+    "streams.cli",
+    "streams.demo",
+    "streams.replay",
+    "streams.evaluation",
+    "streams.kafka",
+    "streams.settings",
+    "streams.__main__",
+)
 ENGINE = ("streams.events", "streams.conversation", "streams.listen", "streams.supervise", "streams.monitor")
 NO_CLOCK = ("audio", *ENGINE, "streams.alerts", "streams.language")
 

@@ -17,12 +17,16 @@ GOOD: dict[str, dict[str, Any]] = {
         "call_id": "c", "seq": 0, "start_ms": 0, "end_ms": 1000, "parties": {"agent": LEG, "customer": LEG},
         "overlap_ms": 0, "silence_ms": 0, "hold": False,
         "utterances": [{"id": "c:a1", "party": "agent", "start_ms": 0, "end_ms": 900}],
-        "speech": {"agent": [[0, 500]], "customer": []}, "last": False,
+        "speech": {"agent": [[0, 500]], "customer": []}, "unwatched_ms": 0, "last": True,
+        "gaps": [{"party": None, "from_ms": 0, "to_ms": 9, "reason": "audio_lost"}],
+        "alerts": [{"alert_id": "x", "revision": 1}],
+        "call": {"call_id": "c", "tenant": "default", "queue": None, "pace": "live", "mono": False, "attributes": {}},
+        "end": {"reason": "ended", "totals": {"duration_ms": 1000, "vad": "6.2.3"}},
     },
     "utterance": {
         "call_id": "c", "utterance_id": "c:a1", "party": "agent", "start_ms": 0, "end_ms": 900, "state": "final",
         "text": "bonjour", "language": "fr", "confidence": 0.9, "final": True,
-        "words": [{"word": "bonjour", "start_ms": 0, "end_ms": 800, "probability": 0.9}],
+        "words": [{"word": "bonjour", "start_ms": 0, "end_ms": 800, "confidence": 0.9}],
         "sentiment": {"score": 0.1, "confidence": 0.5, "because": []}, "phrases": [], "redactions": [],
     },
     "alert": {
@@ -42,6 +46,14 @@ GOOD: dict[str, dict[str, Any]] = {
         "coverage": {"state": "monitored", "intervals": []}, "cause": {"verdict": "none", "for": [], "against": []},
         "alerts": ["x"], "sentiment": {"agent": [[0, 0.5]], "customer": []}, **WHOSE, "started_at": None,
         "mono": False, "models": {"vad": "6.2.3", "transcriber": None},
+    },
+    "feedback": {
+        "feedback_id": "f", "alert_id": "x", "call_id": "c", "action": "dismissed", "by": "amina",
+        "at": "2026-11-25T08:00:00Z", "reason": "a wanted pause", "right": False, "revision": 1,
+    },
+    "dead-letter": {
+        "reason": "undecodable", "detail": "not Avro. Send Avro", "topic": "calls.audio", "partition": 0, "offset": 9,
+        "key": "c", "size_bytes": 3, "sha256": "ab", "at": "2026-11-25T08:00:00Z", "role": "listen",
     },
 }  # fmt: skip
 
@@ -69,3 +81,31 @@ def test_a_cleared_alert_says_when() -> None:
 def test_an_unknown_schema_is_refused() -> None:
     with pytest.raises(VigieError):
         schemas.load("../alert")
+
+
+def test_an_unfinished_utterance_is_interim_and_a_finished_one_is_not() -> None:
+    valid = schemas.validator("utterance").is_valid
+    assert valid({**GOOD["utterance"], "state": "interim", "final": False})
+    assert not valid({**GOOD["utterance"], "state": "interim"})
+    assert not valid({**GOOD["utterance"], "final": False})
+
+
+def test_the_words_of_one_channel_are_nobodys() -> None:
+    assert schemas.validator("utterance").is_valid({**GOOD["utterance"], "party": None})
+
+
+def test_the_last_measurement_tells_of_the_whole_call() -> None:
+    record = {key: value for key, value in GOOD["measurement"].items() if key != "end"}
+    assert not schemas.validator("measurement").is_valid(record)
+    assert schemas.validator("measurement").is_valid({**record, "last": False})
+
+
+@pytest.mark.parametrize(
+    ("action", "needs"),
+    [("dismissed", "reason"), ("assigned", "assigned_to"), ("snoozed", "snoozed_until"), ("noted", "note")],
+)
+def test_an_action_says_what_it_needs_to(action: str, needs: str) -> None:
+    record = {**GOOD["feedback"], "action": action, needs: "2026-11-25T09:00:00Z"}
+    assert schemas.validator("feedback").is_valid(record)
+    assert not schemas.validator("feedback").is_valid({**record, needs: None})
+    assert not schemas.validator("feedback").is_valid({key: record[key] for key in record if key != needs})
