@@ -117,6 +117,22 @@ def test_a_pair_may_have_two_rates_and_a_leg_that_closes_early(tmp_path: Path) -
     assert (chunk.offset_samples, chunk.sample_rate_hz) == (48_000, 16_000)
 
 
+@pytest.mark.parametrize("chunk_ms", [20, 60, 100, 250, 1_000])
+def test_a_leg_that_closes_early_is_carried_on_the_same_way_however_it_is_cut(tmp_path: Path, chunk_ms: int) -> None:
+    agent = write_wav(tmp_path / "x_agent.wav", 1.23, 1)
+    customer = write_wav(tmp_path / "x_caller.wav", 6.01, 1, rate_hz=16_000)
+    legs: dict[Party, list[np.ndarray]] = {Party.AGENT: [], Party.CUSTOMER: []}
+    for now_ms, step in open_media(source_of(agent, customer)).steps(chunk_ms):
+        for party, piece in step.items():
+            assert sum(map(len, legs[party])) == now_ms * piece.rate_hz // 1000, "no hole"
+            legs[party].append(piece.samples)
+    heard = np.concatenate(legs[Party.AGENT])
+    assert len(heard) == int(3.23 * RATE_HZ)
+    assert heard[: int(1.23 * RATE_HZ)].any()
+    assert not heard[int(1.23 * RATE_HZ) :].any()
+    assert sum(map(len, legs[Party.CUSTOMER])) == int(6.01 * 16_000)
+
+
 def test_a_file_of_a_pair_holds_one_party(tmp_path: Path) -> None:
     files = [write_wav(tmp_path / name, 0.2) for name in ("x_agent.wav", "x_caller.wav")]
     with pytest.raises(VigieError, match="holds one party"):

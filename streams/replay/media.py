@@ -1,4 +1,4 @@
-"""A recorded call as a stream: 100 ms at a time, both parties together, in bounded memory.
+"""A recorded call as a stream: 100 ms at a time (or what is asked for), both parties together, in bounded memory.
 
 Recorders close the two files of a pair moments apart: the shorter leg is carried on with silence for up to two seconds,
 after which it is missing, as it would be live.
@@ -6,6 +6,7 @@ after which it is missing, as it would be live.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from audio.chunk import AudioChunk, Encoding, Int16Array, Party
+from audio.codec import encode
 from audio.errors import VigieError
 from audio.recordings import Recording, open_recording
 from streams.events import CallEvent, EventKind
@@ -23,14 +25,16 @@ from streams.replay.sources import CallSource
 CHUNK_MS = 100
 """What a telephony source sends at a time; results do not depend on it."""
 LEG_CLOSED_EARLY_MS_MAX = 2_000
+_NOTHING: tuple[Int16Array, int] = np.zeros((2, 0), dtype=np.int16), 0
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What one party said in one chunk: int16 `(n,)` at `rate_hz`."""
+    """What one party said in one chunk: int16 `(n,)` at `rate_hz`, and how its file has it encoded."""
 
     rate_hz: int
     samples: Int16Array
+    encoding: Encoding = Encoding.PCM16
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,31 +49,30 @@ class Media:
         """Whether a file holds less than it promised; final once `steps` has ended."""
         return any(recording.truncated for recording, _ in self._readers)
 
-    def steps(self) -> Iterator[tuple[int, dict[Party, Piece]]]:
-        """Each 100 ms from the start of the call: when it starts, in ms, and what there is of each party.
+    def steps(self, chunk_ms: int = CHUNK_MS) -> Iterator[tuple[int, dict[Party, Piece]]]:
+        """Each `chunk_ms` from the start of the call: when it starts, in ms, and what there is of each party.
 
         Raises:
             VigieError: from here on the file cannot be decoded; what came before is good.
         """
-        streams = [_slices(recording) for recording, _ in self._readers]
-        closed_ms = [0] * len(streams)
-        now_ms = 0
-        while True:
-            step: dict[Party, Piece] = {}
-            blocks = [next(stream, None) for stream in streams]
-            if all(block is None for block in blocks):
+        streams = [_slices(recording, chunk_ms) for recording, _ in self._readers]
+        for index in itertools.count():
+            blocks = [next(stream, _NOTHING) for stream in streams]
+            lengths = [
+                (count / recording.sample_rate_hz, count, recording.sample_rate_hz)
+                for (_, count), (recording, _) in zip(blocks, self._readers, strict=True)
+            ]
+            _, recorded, rate_hz = max(lengths)
+            if not recorded:
                 return
-            for i, (recording, channels) in enumerate(self._readers):
-                block = blocks[i]
-                if block is None:
-                    closed_ms[i] += CHUNK_MS
-                    if closed_ms[i] > LEG_CLOSED_EARLY_MS_MAX:
-                        continue
-                    block = np.zeros((recording.channels, recording.sample_rate_hz * CHUNK_MS // 1000), dtype=np.int16)
-                for party, channel in channels.items():
-                    step[party] = Piece(recording.sample_rate_hz, block[channel])
-            yield now_ms, step
-            now_ms += CHUNK_MS
+            step: dict[Party, Piece] = {}
+            for (block, _), (recording, channels) in zip(blocks, self._readers, strict=True):
+                # The other leg is as long as the longer one where its own silence goes that far.
+                samples = block[:, : -(-recorded * recording.sample_rate_hz // rate_hz)]
+                if samples.shape[1]:
+                    for party, channel in channels.items():
+                        step[party] = Piece(recording.sample_rate_hz, samples[channel], recording.encoding)
+            yield index * chunk_ms, step
 
 
 def open_media(source: CallSource) -> Media:
@@ -98,32 +101,46 @@ def open_media(source: CallSource) -> Media:
     return Media(False, ((recording, {Party.AGENT: agent, Party.CUSTOMER: 1 - agent}),))
 
 
-def chunks_of(now_ms: int, step: dict[Party, Piece]) -> list[AudioChunk]:
-    """A step as a telephony source would send it: one chunk for each sample rate."""
+def chunks_of(now_ms: int, step: dict[Party, Piece], *, native: bool = False) -> list[AudioChunk]:
+    """A step as a telephony source would send it: one chunk for each sample rate.
+
+    Args:
+        native: keep G.711 as G.711, half the bytes and the very same samples; otherwise all is PCM16.
+    """
+
+    def kind(piece: Piece) -> tuple[int, Encoding]:
+        return piece.rate_hz, piece.encoding if native else Encoding.PCM16
+
     out: list[AudioChunk] = []
-    for rate_hz in sorted({piece.rate_hz for piece in step.values()}):
+    for rate_hz, encoding in sorted({kind(piece) for piece in step.values()}):
         legs = {
-            party: np.ascontiguousarray(piece.samples, dtype="<i2").tobytes()
+            party: encode(piece.samples, encoding)
             for party, piece in step.items()
-            if piece.rate_hz == rate_hz and len(piece.samples)
+            if kind(piece) == (rate_hz, encoding) and len(piece.samples)
         }
         if legs:
-            out.append(AudioChunk(now_ms * rate_hz // 1000, rate_hz, Encoding.PCM16, legs))
+            out.append(AudioChunk(now_ms * rate_hz // 1000, rate_hz, encoding, legs))
     return out
 
 
-def _slices(recording: Recording) -> Iterator[Int16Array]:
-    """The recording as int16 `(channels, n)`, n being 100 ms but for the last."""
-    size = recording.sample_rate_hz * CHUNK_MS // 1000
+def _slices(recording: Recording, chunk_ms: int) -> Iterator[tuple[Int16Array, int]]:
+    """The recording as int16 `(channels, n)`, n being `chunk_ms`, and how many of the samples were recorded.
+
+    What follows the end is silence, as much of it as a leg that closes early is carried on with.
+    """
+    size = recording.sample_rate_hz * chunk_ms // 1000
     held: Int16Array = np.zeros((recording.channels, 0), dtype=np.int16)
     for block in recording.blocks():
         held = block if held.shape[1] == 0 else np.concatenate((held, block), axis=1)
         whole = held.shape[1] // size * size
         for at in range(0, whole, size):
-            yield held[:, at : at + size]
+            yield held[:, at : at + size], size
         held = held[:, whole:]
-    if held.shape[1]:
-        yield held
+    rest = held.shape[1]
+    carried = recording.sample_rate_hz * LEG_CLOSED_EARLY_MS_MAX // 1000
+    held = np.concatenate((held, np.zeros((recording.channels, carried), dtype=np.int16)), axis=1)
+    for at in range(0, held.shape[1], size):
+        yield held[:, at : at + size], max(0, min(size, rest - at))
 
 
 def events_beside(source: CallSource) -> Path | None:
