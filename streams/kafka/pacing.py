@@ -54,6 +54,7 @@ class Pacer:
         at_once: calls in progress at the same time, at most.
         stagger_s: from one call's start to the next one's, at least.
         until_s: when to stop, in seconds from the beginning; None: when all calls have ended.
+        halted: whether somebody asks to stop; asked before every record.
     """
 
     def __init__(
@@ -67,9 +68,10 @@ class Pacer:
         at_once: int = 64,
         stagger_s: float = 0.0,
         until_s: float | None = None,
+        halted: Callable[[], bool] = lambda: False,
     ) -> None:
         self._waiting, self._emit, self._clock, self._wait = iter(planned), emit, now, wait
-        self._speed, self._at_once, self._stagger_s = speed, at_once, stagger_s
+        self._speed, self._at_once, self._stagger_s, self._halted = speed, at_once, stagger_s, halted
         self._started_s = now()
         self._until_s = None if until_s is None else self._started_s + until_s
         self._heap: list[tuple[float, int, Line, Due | None]] = []
@@ -83,16 +85,20 @@ class Pacer:
         return sum(line.begun for _, _, line, _ in self._heap)
 
     def run(self) -> None:
-        """Play all calls to their end, or up to `until_s`. What has begun when it stops early is for `stop`."""
+        """Play all calls to their end, up to `until_s`, or until `halted`. What has begun by then is for `stop`."""
         self._admit()
         while self._heap:
             due_s, _, line, due = self._heap[0]
             if not self._is_time(due_s):
                 return
-            if due is not None:
-                self.tally.late_s_max = max(self.tally.late_s_max, self._now() - due_s)
-                self._send(line, due, due_s)
-            self._advance(line)
+            try:
+                if due is not None:
+                    self.tally.late_s_max = max(self.tally.late_s_max, self._now() - due_s)
+                    self._send(line, due, due_s)
+                self._advance(line)
+            except VigieError as error:
+                heapq.heappop(self._heap)
+                self.tally.failed.append((line.planned, error))
             self._admit()
 
     def stop(self) -> None:
@@ -111,11 +117,11 @@ class Pacer:
         """Wait for the moment; False when the end of all comes first."""
         if self._speed is None:
             self._unpaced_s = max(self._unpaced_s, due_s)
-            return self._until_s is None or self._clock() < self._until_s
+            return not self._halted() and (self._until_s is None or self._clock() < self._until_s)
         end_s = due_s if self._until_s is None else min(due_s, self._until_s)
-        while (left_s := end_s - self._clock()) > 0:
+        while (left_s := end_s - self._clock()) > 0 and not self._halted():
             self._wait(left_s)
-        return self._until_s is None or due_s < self._until_s
+        return not self._halted() and (self._until_s is None or max(due_s, self._clock()) < self._until_s)
 
     def _admit(self) -> None:
         """Let calls start while there is room."""
@@ -130,10 +136,10 @@ class Pacer:
             heapq.heappush(self._heap, (start_s, next(self._order), line, None))
 
     def _send(self, line: Line, due: Due, due_s: float) -> None:
+        self._emit(due.record, due_s)
         line.begun = True
         self.tally.media_ms += max(0, due.at_ms - line.reached_ms)
         line.reached_ms = max(line.reached_ms, due.at_ms)
-        self._emit(due.record, due_s)
 
     def _advance(self, line: Line) -> None:
         """Put the first line of the heap where its next record belongs, or take it off."""
@@ -142,10 +148,6 @@ class Pacer:
         except StopIteration:
             heapq.heappop(self._heap)
             self.tally.ended += 1
-            return
-        except VigieError as error:
-            heapq.heappop(self._heap)
-            self.tally.failed.append((line.planned, error))
             return
         due_s = line.origin_s + due.at_ms / 1000 / (self._speed or 1.0)
         heapq.heapreplace(self._heap, (due_s, next(self._order), line, due))

@@ -19,11 +19,15 @@ DESCRIPTION = """Replay recorded calls through the engine that watches live ones
 
 PATHS are recordings and folders of them. A stereo file has the agent on the left and the customer on the right; files
 x_agent.wav and x_caller.wav (or x_customer.wav) beside each other are one call; of a mono file only levels and words
-are known. Run it again to go on after an interruption: finished calls are not done twice."""
+are known. Run it again to go on after an interruption: finished calls are not done twice.
+
+With --to the recordings become live calls on a Kafka cluster instead, many at once, for workers to watch."""
 EXAMPLE = """examples:
   vigie replay recordings/ --out october
   vigie replay --manifest october.csv --out october --model small --workers 4
   vigie replay call.wav --out one --model none --rules my-rules.yaml --json | jq .alerts
+  vigie replay recordings/ --to 127.0.0.1:9092 --speed 1
+  vigie replay recordings/ --to 127.0.0.1:9092 --calls 200 --stagger 0.05 --loop --for 1800
 
 exit code: 0 all well, 1 some files failed (see failures.ndjson), 2 a mistake in the command or the manifest"""
 
@@ -32,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("paths", metavar="PATHS", nargs="*", type=Path, help="recordings, or folders of them")
-    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="folder for the outputs")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="folder for the outputs")
     parser.add_argument(
         "--model",
         default="demo",
@@ -50,6 +54,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dnsmos", action="store_true", help="estimate each party's voice quality (needs the extra dnsmos)"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output, for a program")
+    _add_live_arguments(parser)
+
+
+def _add_live_arguments(parser: argparse.ArgumentParser) -> None:
+    live = parser.add_argument_group("as live calls on Kafka, instead of --out")
+    live.add_argument("--to", metavar="HOST:PORT", help="the cluster; several addresses with commas")
+    live.add_argument("--speed", metavar="N|max", type=_speed, default=1.0, help="times real speed (default: 1)")
+    live.add_argument("--chunk-ms", metavar="MS", type=_chunk_ms, default=100, help="audio in a record (default: 100)")
+    live.add_argument("--calls", metavar="N", type=_count, help="so many calls at once, recordings taking turns")
+    live.add_argument("--at-once", metavar="N", type=_count, help="calls at once, at most (default: 64, or --calls)")
+    live.add_argument("--loop", action="store_true", help="begin again, under new call ids, until interrupted")
+    live.add_argument("--stagger", metavar="S", type=_seconds, default=0.0, help="seconds from start to start")
+    live.add_argument("--for", metavar="S", type=_seconds, dest="for_s", help="stop after so many seconds")
+    live.add_argument("--id-suffix", metavar="TEXT", default="", help="add this to every call id, for another run")
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    value = float(text)
+    if not 0.1 <= value <= 1000:
+        raise argparse.ArgumentTypeError("0.1 to 1000, or max")
+    return value
+
+
+def _chunk_ms(text: str) -> int:
+    value = int(text)
+    if not 10 <= value <= 1000:
+        raise argparse.ArgumentTypeError("10 to 1000")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1e9:
+        raise argparse.ArgumentTypeError("0 or more")
+    return value
 
 
 def _count(text: str) -> int:
@@ -61,6 +102,16 @@ def _count(text: str) -> int:
 
 def run(args: argparse.Namespace) -> int:
     """Replay. Raises VigieError for a caller's mistake."""
+    if (args.out is None) == (args.to is None):
+        raise VigieError(
+            "say where the recordings go" if args.to is None else "recordings go to one place",
+            remedy="Give --out DIR for files and a report, or --to HOST:PORT for live calls on Kafka",
+            field="--out",
+        )
+    if args.to is not None:
+        from streams.kafka.live import run_live
+
+        return run_live(args, _found(args))
     from streams.replay.playback import EngineSetup, cpu_count
     from streams.replay.progress import Progress, told_totals
     from streams.replay.runner import Run, WorkerSetup, summary_of
@@ -99,20 +150,34 @@ def run(args: argparse.Namespace) -> int:
 def _prepared(args: argparse.Namespace) -> tuple[Found, str, str]:
     """What to replay, and what all of it has in common; every mistake a caller can make shows here."""
     from streams.alerts.rules import load_rules
-    from streams.replay.manifest import LANGUAGE, read_manifest
     from streams.replay.results import run_fingerprint
-    from streams.replay.runner import check_text
-    from streams.replay.sources import CallSource, Failure, find_calls
 
     if args.dnsmos:
         from audio.quality import QualityEstimator
 
         QualityEstimator()  # told now, and not by each worker process
+    _check_named(args)
+    rules = load_rules(args.rules)
+    extras = "+dnsmos" if args.dnsmos else ""
+    return _found(args), rules.version, run_fingerprint(rules.fingerprint + rules.version + extras, args.model)
+
+
+def _check_named(args: argparse.Namespace) -> None:
+    from streams.replay.manifest import LANGUAGE
+    from streams.replay.runner import check_text
+
     if not args.paths and args.manifest is None:
         raise VigieError("nothing to replay is named", remedy="Name recordings, folders or a --manifest", field="PATHS")
     if args.language:
         check_text(args.language, LANGUAGE, "no language code", "Write a code such as fr, ar or pt", "--language")
-    rules = load_rules(args.rules)
+
+
+def _found(args: argparse.Namespace) -> Found:
+    """The recordings that are named, by path or by manifest."""
+    from streams.replay.manifest import read_manifest
+    from streams.replay.sources import CallSource, Failure, find_calls
+
+    _check_named(args)
     listed: list[CallSource] = []
     missing: list[Failure] = []
     if args.manifest is not None:
@@ -125,8 +190,7 @@ def _prepared(args: argparse.Namespace) -> tuple[Found, str, str]:
             remedy="Name a folder with audio files, or the files themselves",
             where=", ".join(str(path) for path in args.paths),
         )
-    extras = "+dnsmos" if args.dnsmos else ""
-    return found, rules.version, run_fingerprint(rules.fingerprint + rules.version + extras, args.model)
+    return found
 
 
 def _store(out: Path) -> Store:
