@@ -5,6 +5,7 @@ One description (`Connection`) for the three clients that are used: kafka-python
 
 from __future__ import annotations
 
+import logging
 import re
 import ssl
 from collections.abc import Iterator
@@ -22,6 +23,8 @@ SECURITIES = (PLAINTEXT, "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS = ("SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN")
 BOOTSTRAP_TIMEOUT_MS = 15_000
 """How long a client looks for a broker before it says that there is none."""
+REFUSED = ("the broker refuses this user", "Check user, password and mechanism")
+TLS_REMEDY = "Check security, ca_file and the broker's certificate: it must bear the name that was called"
 _PLACE = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:,/@\[\]]+):(\d{1,5})")
 
 
@@ -127,32 +130,55 @@ class Connection:
 
 @contextmanager
 def kafka_errors(connection: Connection) -> Iterator[None]:
-    """Tell kafka-python's errors as a `VigieError` with its remedy."""
+    """Tell kafka-python's errors as a `VigieError` with its remedy.
+
+    While it looks for a broker, kafka-python only logs why it was turned away, and raises that time is up: its log is
+    read here for the reason.
+    """
+    clues = _Clues()
+    logger = logging.getLogger("kafka")
+    logger.addHandler(clues)
     try:
         yield
-    except (errors.SaslAuthenticationFailedError, errors.UnsupportedSaslMechanismError) as error:
-        raise _told(connection, "the broker refuses this user", "Check user, password and mechanism") from error
-    except errors.AuthorizationError as error:
-        raise _told(
-            connection, f"not allowed ({type(error).__name__})", "Give this user the rights it needs"
-        ) from error
-    except ssl.SSLError as error:
-        problem = f"TLS failed ({getattr(error, 'reason', None) or type(error).__name__})"
-        raise _told(connection, problem, "Check ca_file and the broker's certificate") from error
-    except (errors.KafkaConnectionError, errors.KafkaTimeoutError, errors.NodeNotReadyError) as error:
-        raise _unreachable(connection) from error
-    except errors.KafkaError as error:
-        if type(error).__name__ in ("NoBrokersAvailable", "MetadataEmptyBrokerList"):
-            raise _unreachable(connection) from error
-        problem = f"the broker says {type(error).__name__}: {str(error)[:300]}"
-        raise _told(connection, problem, "See the broker's log") from error
-    except OSError as error:
-        raise _unreachable(connection) from error
+    except (errors.KafkaError, OSError) as error:
+        raise _told(connection, *_explained(connection, error, clues.seen)) from error
+    finally:
+        logger.removeHandler(clues)
 
 
-def _unreachable(connection: Connection) -> VigieError:
-    remedy = "Check the address and security, and that it runs; `vigie broker` starts one on this machine"
-    return _told(connection, "no broker answers", remedy)
+class _Clues(logging.Handler):
+    """Which known reasons were logged; with a handler there, a command's user is spared the log itself."""
+
+    KNOWN = ("SaslAuthenticationFailed", "UnsupportedSaslMechanism", "CERTIFICATE_VERIFY_FAILED", "SSL")
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.seen: set[str] = set()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        self.seen.update(clue for clue in self.KNOWN if clue in text.replace("KafkaSSL", ""))
+
+
+def _explained(connection: Connection, error: Exception, clues: set[str]) -> tuple[str, str]:
+    """The problem and its remedy."""
+    if isinstance(error, errors.SaslAuthenticationFailedError | errors.UnsupportedSaslMechanismError):
+        return REFUSED
+    if isinstance(error, errors.AuthorizationError):
+        return f"not allowed ({type(error).__name__})", "Give this user the rights it needs"
+    if isinstance(error, ssl.SSLError):
+        return "TLS failed", TLS_REMEDY
+    waiting = (errors.KafkaConnectionError, errors.KafkaTimeoutError, errors.NodeNotReadyError, OSError)
+    if not isinstance(error, waiting) and type(error).__name__ not in ("NoBrokersAvailable", "MetadataEmptyBrokerList"):
+        return f"the broker says {type(error).__name__}: {str(error)[:300]}", "See the broker's log"
+    if clues & {"SaslAuthenticationFailed", "UnsupportedSaslMechanism"}:
+        return REFUSED
+    if clues:
+        return "TLS failed", TLS_REMEDY
+    if connection.sasl:
+        # A broker often hangs up on a wrong password before its answer can be read.
+        return "no broker lets us in", "Check the address, security, mechanism, user and password, and that it runs"
+    return "no broker answers", "Check the address and security, and that it runs; `vigie broker` starts one here"
 
 
 def _told(connection: Connection, problem: str, remedy: str) -> VigieError:
