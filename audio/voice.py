@@ -103,6 +103,10 @@ class _Speaker(Stateful):
         self._trim()
         return spans
 
+    @property
+    def open(self) -> bool:
+        return self._start is not None
+
     def close(self) -> list[UtteranceSpan]:
         """End the open utterance, if any, with the audio that there is."""
         if self._start is None:
@@ -194,6 +198,11 @@ class Segmenter(Stateful):
                 first, block.wide[leg], probability[leg].tolist(), starts[leg].tolist(), stays[leg].tolist()
             )
         return _in_order(spans)
+
+    @property
+    def open(self) -> bool:
+        """Whether anybody is in an utterance now: its audio is held until it ends."""
+        return any(speaker.open for speaker in self._speakers)
 
     def end(self) -> list[UtteranceSpan]:
         """The utterances that the end of the call ends."""

@@ -15,6 +15,7 @@ from audio.errors import VigieError
 COMMANDS = {
     "demo": ("streams.demo", "watch the bundled calls and get a report"),
     "replay": ("streams.replay.command", "run recordings through the engine: alerts, tables, a report"),
+    "worker": ("streams.kafka.worker", "watch live calls on Kafka"),
     "rules": ("streams.alerts.command", "check alert rules"),
     "synth": ("streams.evaluation.synth_command", "speak stories into synthetic calls with exact labels"),
     "broker": ("streams.kafka.broker", "run a real Kafka on this machine, for trying out"),

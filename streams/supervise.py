@@ -77,6 +77,13 @@ class Supervisor(Stateful):
     def closed(self) -> bool:
         return self._closed
 
+    def awaited(self) -> dict[str, Record]:
+        """The utterances, by id, that measurements have listed and that have no terminal record yet."""
+        if not self.settings.words:
+            return {}
+        listed = (item for record in self._measurements.values() for item in record["utterances"])
+        return {item["id"]: item for item in listed if item["id"] not in self._terminal}
+
     def measurement(self, record: Record) -> Outputs:
         """Take one measurement; a `seq` that was already taken changes nothing."""
         if record["seq"] >= self._next_seq:

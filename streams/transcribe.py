@@ -48,8 +48,10 @@ class CallTranscription(Stateful):
             transcript = self.transcriber.transcribe(
                 piece.samples, language=piece.language, utterance_id=piece.utterance_id
             )
-        except VigieError as error:
-            return utterance_record(piece, None, reason=str(error))
+        except Exception as error:
+            # A model fails in as many ways as there are devices; the next utterance may go well.
+            reason = str(error) if isinstance(error, VigieError) else type(error).__name__
+            return utterance_record(piece, None, reason=reason)
         if transcript.dropped:
             self.dropped[transcript.dropped] = self.dropped.get(transcript.dropped, 0) + 1
         return utterance_record(piece, transcript)

@@ -22,6 +22,7 @@ from audio.chunk import WIDE_RATE_HZ, Float32Array
 from audio.errors import VigieError
 from audio.whisper.gates import Decoded, GateSettings, sound_fault, text_fault
 
+RECORDED = "recorded:"
 DEMO_FOLDER = Path(__file__).parent / "demo_model"
 
 
@@ -233,7 +234,8 @@ def _recorded(record: Mapping[str, Any]) -> Transcript:
 
 
 def load_transcriber(name_or_path: str, settings: TranscriberSettings | None = None) -> Transcriber | None:
-    """The transcriber that a user named: "none" (None), "demo", a folder, a model size, or a Hub id "owner/model".
+    """The transcriber that a user named: "none" (None), "demo", a folder, a model size, a Hub id "owner/model", or
+    "recorded:FILE", an utterances.ndjson of an earlier run.
 
     Raises:
         VigieError: no such model, a folder that holds none, or a download that is not possible; with the remedy.
@@ -241,6 +243,8 @@ def load_transcriber(name_or_path: str, settings: TranscriberSettings | None = N
     settings = settings or TranscriberSettings()
     if name_or_path == "none":
         return None
+    if name_or_path.startswith(RECORDED):
+        return RecordedTranscriber.from_ndjson(Path(name_or_path.removeprefix(RECORDED)).expanduser())
     if name_or_path == "demo":
         if not (DEMO_FOLDER / "model.bin").is_file():
             raise VigieError(

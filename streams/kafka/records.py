@@ -72,7 +72,10 @@ class SpeechStarted:
 
 @dataclass(frozen=True, slots=True)
 class SpeechPart:
-    """Part `part` (from 0) of the `parts` of one utterance; `samples` int16 `(n,)` at 16 kHz."""
+    """Part `part` (from 0) of the `parts` of one utterance; `samples` int16 `(n,)` at 16 kHz.
+
+    `seq` counts the call's utterances from 0, over both parties: their order does not hang on that of the topic.
+    """
 
     call_id: str
     utterance_id: str
@@ -84,19 +87,23 @@ class SpeechPart:
     part: int
     parts: int
     samples: Int16Array
+    seq: int
 
 
 @dataclass(frozen=True, slots=True)
 class SpeechEnded:
+    """The call is over, after `pieces` utterances."""
+
     call_id: str
     at_ms: int
+    pieces: int
 
 
 SpeechRecord = SpeechStarted | SpeechPart | SpeechEnded
 
 
-def parts_of(piece: SpeechPiece, bytes_max: int = PART_BYTES_MAX) -> list[SpeechPart]:
-    """An utterance as the records that carry it; one of no samples is one empty part."""
+def parts_of(piece: SpeechPiece, seq: int, bytes_max: int = PART_BYTES_MAX) -> list[SpeechPart]:
+    """The call's utterance number `seq` as the records that carry it; one of no samples is one empty part."""
     samples = np.rint(piece.samples * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
     step = max(1, bytes_max // BYTES_PER_SAMPLE)
     cuts = [samples[start : start + step] for start in range(0, len(samples), step)] or [samples]
@@ -112,6 +119,7 @@ def parts_of(piece: SpeechPiece, bytes_max: int = PART_BYTES_MAX) -> list[Speech
             number,
             len(cuts),
             cut,
+            seq,
         )
         for number, cut in enumerate(cuts)
     ]

@@ -188,8 +188,9 @@ def encode_speech(record: SpeechRecord) -> bytes:
             return _speech().encode("vigie.SpeechPart", fields)
         case SpeechStarted(call):
             return _text(_speech().encode("vigie.SpeechStarted", {"call": _call_fields(call)}))
-        case SpeechEnded(call_id, at_ms):
-            return _speech().encode("vigie.SpeechEnded", {"call_id": _check_id(call_id), "at_ms": at_ms})
+        case SpeechEnded(call_id, at_ms, pieces):
+            fields = {"call_id": _check_id(call_id), "at_ms": at_ms, "pieces": pieces}
+            return _speech().encode("vigie.SpeechEnded", fields)
 
 
 def decode_speech(data: bytes) -> SpeechRecord:
@@ -206,7 +207,7 @@ def decode_speech(data: bytes) -> SpeechRecord:
     _text(data)
     if branch == "vigie.SpeechStarted":
         return SpeechStarted(_call(fields["call"]))
-    return SpeechEnded(_check_id(fields["call_id"]), _media(fields["at_ms"], "at_ms") or 0)
+    return SpeechEnded(_check_id(fields["call_id"]), _media(fields["at_ms"], "at_ms") or 0, fields["pieces"])
 
 
 def encode_json(name: str, record: Record) -> bytes:

@@ -22,7 +22,7 @@ def piece(samples: int) -> SpeechPiece:
 @pytest.mark.parametrize(("samples", "parts"), [(0, 1), (1, 1), (9, 1), (10, 1), (11, 2), (20, 2), (21, 3)])
 def test_an_utterance_is_cut_at_the_size_and_comes_back_whole(samples: int, parts: int) -> None:
     whole = piece(samples)
-    cut = parts_of(whole, bytes_max=20)
+    cut = parts_of(whole, 4, bytes_max=20)
     assert [(part.part, part.parts) for part in cut] == [(n, parts) for n in range(parts)]
     assert max(len(part.samples) for part in cut) <= 10
     back = piece_of(cut)
@@ -33,11 +33,11 @@ def test_an_utterance_is_cut_at_the_size_and_comes_back_whole(samples: int, part
 
 def test_a_sample_past_full_scale_is_held_there() -> None:
     loud = dataclasses.replace(piece(2), samples=np.array([1.5, -1.5], dtype=np.float32))
-    assert parts_of(loud)[0].samples.tolist() == [32_767, -32_768]
+    assert parts_of(loud, 0)[0].samples.tolist() == [32_767, -32_768]
 
 
 def test_parts_that_are_missing_doubled_or_mixed_are_refused() -> None:
-    cut = parts_of(piece(30), bytes_max=20)
+    cut = parts_of(piece(30), 0, bytes_max=20)
     other = dataclasses.replace(cut[1], utterance_id="c:a2")
     for parts in (cut[:2], cut[1:], [cut[0], cut[1], cut[1]], cut[::-1], [cut[0], other, cut[2]], [*cut, cut[0]]):
         with pytest.raises(VigieError):

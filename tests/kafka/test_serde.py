@@ -64,8 +64,8 @@ AUDIO: list[records.AudioRecord] = [
     CallEnded("c"),
     CallEnded("c", 12, "timed_out", Party.AGENT),
 ]
-PART = SpeechPart("c", "c:a1", Party.AGENT, 10, 900, 0, None, 1, 3, np.array([-32_768, 0, 32_767], dtype=np.int16))
-SPEECH: list[records.SpeechRecord] = [SpeechStarted(CALL), SpeechEnded("c", 7)]
+PART = SpeechPart("c", "c:a1", Party.AGENT, 10, 900, 0, None, 1, 3, np.array([-32_768, 0, 32_767], dtype=np.int16), 6)
+SPEECH: list[records.SpeechRecord] = [SpeechStarted(CALL), SpeechEnded("c", 7, 3)]
 DECODERS: list[Callable[[bytes], Any]] = [decode_audio, decode_speech]
 
 

@@ -1,0 +1,107 @@
+"""What a worker tells Prometheus, and /healthz and /readyz: on loopback unless told otherwise.
+
+`calls` counts by id nowhere: no label holds call content or a call's name.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+LATENCY_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0)
+
+
+class Metrics:
+    """The figures of one role's process."""
+
+    def __init__(self, role: str) -> None:
+        self.registry = CollectorRegistry()
+        for collector in (GCCollector, PlatformCollector, ProcessCollector):
+            collector(registry=self.registry)
+        self.role = role
+
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(f"vigie_{name}", text, ("role", *labels), registry=self.registry)
+
+        def gauge(name: str, text: str, *labels: str) -> Gauge:
+            return Gauge(f"vigie_{name}", text, ("role", *labels), registry=self.registry)
+
+        self.latency = Histogram(
+            "vigie_alert_latency_seconds",
+            "From the capture of the sound to the alert confirmed on its topic",
+            ("role", "kind"),
+            buckets=LATENCY_S,
+            registry=self.registry,
+        )
+        self.inputs = counter("inputs", "Records taken", "topic")
+        self.outputs = counter("outputs", "Records confirmed by the broker", "topic")
+        self.rows = counter("state_rows", "Rows of state written")
+        self.row_bytes = counter("state_row_bytes", "Bytes of rows of state written")
+        self.dead_letters = counter("dead_letters", "Records that could not be used", "reason")
+        self.calls_ended = counter("calls", "Calls that are over, by what was watched of them", "coverage")
+        self.events = counter("stage_events", "Stragglers, replays, time-outs and so on", "event")
+        self.utterances = counter("utterances", "Terminal records of utterances", "state")
+        self.commits = counter("commits", "Commits of offsets", "result")
+        self.rebalances = counter("rebalances", "Assignments of partitions")
+        self.lag = gauge("lag_records", "Records of a partition that were not taken yet", "topic", "partition")
+        self.calls_open = gauge("calls_open", "Calls under way")
+        self.pieces_waiting = gauge("utterances_waiting", "Calls of which an utterance waits for the transcriber")
+        self.in_flight = gauge("in_flight_bytes", "Bytes taken and not worked on yet")
+        self.paused = gauge("paused", "1 while no more input is taken because too much is in flight")
+        self.busy = gauge("compute_busy_seconds", "Time that the compute thread has worked")
+        self.restarts = gauge("restarts", "How often this worker was started again after a crash")
+
+    def page(self) -> bytes:
+        return bytes(generate_latest(self.registry))
+
+
+class Pages:
+    """Serves /metrics, /healthz and /readyz in a thread of its own. Port 0: any free one."""
+
+    def __init__(self, metrics: Metrics, healthy: Callable[[], bool], ready: Callable[[], bool]) -> None:
+        self._metrics, self._healthy, self._ready = metrics, healthy, ready
+        self._server: ThreadingHTTPServer | None = None
+
+    def start(self, host: str, port: int) -> int:
+        """Raises OSError where the port is taken."""
+        pages = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                status, body, kind = pages.answer(self.path)
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Scrapes are not logged."""
+
+        self._server = ThreadingHTTPServer((host, port), Handler)
+        self._server.daemon_threads = True
+        threading.Thread(target=self._server.serve_forever, name="vigie-pages", daemon=True).start()
+        return int(self._server.server_address[1])
+
+    def answer(self, path: str) -> tuple[int, bytes, str]:
+        """Status, body and content type of a page."""
+        match path.partition("?")[0]:
+            case "/metrics":
+                return 200, self._metrics.page(), CONTENT_TYPE_LATEST
+            case "/healthz":
+                return (200, b"ok\n", "text/plain") if self._healthy() else (503, b"stuck\n", "text/plain")
+            case "/readyz":
+                return (200, b"ready\n", "text/plain") if self._ready() else (503, b"not ready\n", "text/plain")
+        return 404, b"/metrics /healthz /readyz\n", "text/plain"
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.shutdown()
+            self._server.server_close()

@@ -1,0 +1,369 @@
+"""The three roles, one call at a time: what a record does to a call, and what leaves it. No Kafka, no clock.
+
+Each processor takes the records of its topics in the order of their offsets and returns what follows. Its state can be
+saved at any moment and goes on from there with the same result (law 2). What may come twice is recognised here, by
+what it is and not by its Kafka offset: pieces of speech by their number in the call, measurements by `seq`, terminal
+utterances by id. Audio that comes twice is the framer's affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
+
+from audio.chunk import AudioChunk, Party
+from audio.errors import VigieError
+from audio.state import Stateful
+from audio.vad import SileroModel
+from audio.whisper.transcriber import Transcriber
+from streams.alerts.model import RuleSet
+from streams.events import CallInfo, Outputs, Pace, Record, SpeechPiece
+from streams.kafka.records import (
+    CallAudio,
+    CallEnded,
+    CallHappened,
+    CallStarted,
+    SpeechEnded,
+    SpeechPart,
+    SpeechStarted,
+    parts_of,
+    piece_of,
+)
+from streams.listen import Listener, ListenSettings
+from streams.supervise import TERMINAL_STATES, SuperviseSettings, Supervisor
+from streams.transcribe import CallTranscription, unheard_record
+
+HELD_RECORDS_MAX = 4_000
+"""Of a call whose first measurement has not come: over an hour of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """A record that follows from an input: `topic` without its prefix; `value` as `serde` takes it."""
+
+    topic: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a worker loads once and shares between its calls.
+
+    `rules` finds a rule set by its fingerprint (a call keeps the rules that it started with); `rules_now` is the
+    fingerprint of those that new calls get.
+    """
+
+    rules: Callable[[str], RuleSet]
+    rules_now: str
+    silero: SileroModel | None = None
+    transcriber: Transcriber | None = None
+    listen: ListenSettings = field(default_factory=ListenSettings)
+    models: Mapping[str, str] = field(default_factory=dict)
+
+
+class Processor(Protocol):
+    """What `stages.Stage` asks of the processor of a role."""
+
+    call: CallInfo
+    rules_id: str
+
+    def push(self, record: Any, offset: int) -> list[Emit]: ...
+
+    def oldest_unabsorbed(self) -> int | None:
+        """The offset of the oldest record that the state does not hold yet; None: it holds all that came."""
+        ...
+
+    def quiet(self) -> bool:
+        """Whether this is a good moment to save the state: it is small now."""
+        ...
+
+    @property
+    def closed(self) -> bool: ...
+
+    def state(self) -> dict[str, Any]: ...
+
+    def load_state(self, state: dict[str, Any]) -> None: ...
+
+
+class ListenCall(Stateful):
+    """LISTEN: from calls.audio to sound alerts, measurements and pieces of speech."""
+
+    STATE = ("listener", "_legs", "_ended_legs", "_end_ms", "_pieces", "_from_offset", "_reached_ms")
+
+    def __init__(self, call: CallInfo, rules_id: str, setup: Setup) -> None:
+        assert setup.silero is not None
+        self.call, self.rules_id = call, rules_id
+        rules = setup.rules(rules_id).for_call(call)
+        self.listener = Listener(call, rules, setup.silero, setup.listen)
+        self._legs: set[str] = set()
+        self._ended_legs: set[str] = set()
+        self._end_ms: int | None = None
+        self._pieces = 0
+        self._from_offset: int | None = None
+        self._reached_ms = 0
+
+    @property
+    def closed(self) -> bool:
+        return self.listener.ended
+
+    @property
+    def reached_ms(self) -> int:
+        """Media time at which the newest audio ends."""
+        return self._reached_ms
+
+    def push(self, record: Any, offset: int) -> list[Emit]:
+        """Take one record of the call. Raises VigieError for one that cannot be used; the call goes on without it."""
+        if self._from_offset is None:
+            self._from_offset = offset
+        match record:
+            case CallStarted(leg=leg):
+                self._legs.update(Party if leg is None else (leg,))
+                return []
+            case CallAudio(chunk=chunk):
+                return self._audio(chunk, offset)
+            case CallHappened(event=event):
+                self.listener.event(event)
+                return []
+            case CallEnded():
+                return self._end(record, offset)
+        raise TypeError(f"{type(record).__name__} is no record of calls.audio")
+
+    def _audio(self, chunk: AudioChunk, offset: int) -> list[Emit]:
+        out = self.listener.add(chunk)
+        width = 2 if chunk.encoding == "pcm16" else 1
+        for party, data in chunk.legs.items():
+            self._legs.add(party)
+            end_ms = (chunk.offset_samples + len(data) // width) * 1000 // chunk.sample_rate_hz
+            self._reached_ms = max(self._reached_ms, end_ms)
+        return list(self._emitted(out, offset))
+
+    def _end(self, record: CallEnded, offset: int) -> list[Emit]:
+        """A leg, or the call, is over. Each leg ends itself; an end that names no leg is of the whole call."""
+        if record.at_ms is not None:
+            self._end_ms = max(self._end_ms or 0, record.at_ms)
+        if record.leg is not None:
+            self._ended_legs.add(record.leg)
+            if not set(Party) <= self._ended_legs:
+                return []
+        out = self.listener.end(self._end_ms, record.reason)
+        emitted = list(self._emitted(out, offset))
+        if self._pieces:
+            emitted.append(Emit("calls.speech", SpeechEnded(self.call.call_id, self._duration_ms(out), self._pieces)))
+        return emitted
+
+    @staticmethod
+    def _duration_ms(out: Outputs) -> int:
+        return int(out.measurements[-1]["end_ms"]) if out.measurements else 0
+
+    def _emitted(self, out: Outputs, offset: int) -> Iterator[Emit]:
+        for alert in out.alerts:
+            yield Emit("calls.alerts", alert)
+        for piece in out.speech:
+            if self._pieces == 0:
+                yield Emit("calls.speech", SpeechStarted(self.call))
+            yield from (Emit("calls.speech", part) for part in parts_of(piece, self._pieces))
+            self._pieces += 1
+        for measurement in out.measurements:
+            # Where its audio lies, for whoever wants to hear it (role `evidence`).
+            measurement["offsets"] = {"from": self._from_offset, "to": offset}
+            self._from_offset = offset
+            if measurement["seq"] == 0:
+                measurement["call"] = call_record(self.call)
+                measurement["rules"] = self.rules_id
+                measurement["words"] = self.listener.settings.words
+            yield Emit("calls.measurements", measurement)
+
+    def oldest_unabsorbed(self) -> int | None:
+        return None
+
+    def quiet(self) -> bool:
+        return not self.listener.segmenter.open
+
+
+class TranscribeCall(Stateful):
+    """TRANSCRIBE: from pieces of speech to redacted words. Pieces wait here, in their order, until they are heard."""
+
+    STATE = ("transcription", "_next", "_pieces")
+
+    def __init__(self, call: CallInfo, rules_id: str, setup: Setup) -> None:
+        assert setup.transcriber is not None
+        self.call, self.rules_id = call, rules_id
+        self.transcription = CallTranscription(call, setup.transcriber)
+        self._next = 0
+        self._pieces: int | None = None
+        self._parts: dict[int, dict[int, tuple[SpeechPart, int]]] = {}
+
+    @property
+    def closed(self) -> bool:
+        return self._pieces is not None and self._next >= self._pieces
+
+    def push(self, record: Any, offset: int) -> list[Emit]:
+        match record:
+            case SpeechStarted():
+                return []
+            case SpeechPart(seq=seq, part=part):
+                if seq >= self._next:
+                    self._parts.setdefault(seq, {}).setdefault(part, (record, offset))
+                return []
+            case SpeechEnded(pieces=pieces):
+                self._pieces = pieces
+                return self._flushed()
+        raise TypeError(f"{type(record).__name__} is no record of calls.speech")
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether all of the next piece has come."""
+        parts = self._parts.get(self._next, {})
+        return bool(parts) and len(parts) >= next(iter(parts.values()))[0].parts
+
+    @property
+    def ready_offset(self) -> int:
+        """The offset of the last part of the next piece; -1 where there is none."""
+        return max((offset for _, offset in self._parts.get(self._next, {}).values()), default=-1)
+
+    def ready(self) -> SpeechPiece:
+        """The next piece to hear; ask `is_ready` before."""
+        parts = self._parts[self._next]
+        return piece_of([parts[i][0] for i in sorted(parts)])
+
+    def hear(self, piece: SpeechPiece) -> list[Emit]:
+        """Transcribe the piece that was ready. This takes a while."""
+        return self._done(self.transcription.push(piece))
+
+    def give_up(self, piece: SpeechPiece, reason: str) -> list[Emit]:
+        """Leave the piece that was ready unheard."""
+        return self._done(self.transcription.give_up(piece, reason))
+
+    def _done(self, heard: list[Record]) -> list[Emit]:
+        self._parts.pop(self._next, None)
+        self._next += 1
+        return [Emit("calls.utterances", item) for item in heard] + self._flushed()
+
+    def _flushed(self) -> list[Emit]:
+        """Once the call's last piece has been heard, what still waited for another."""
+        return [Emit("calls.utterances", item) for item in self.transcription.flush()] if self.closed else []
+
+    def oldest_unabsorbed(self) -> int | None:
+        return min((offset for parts in self._parts.values() for _, offset in parts.values()), default=None)
+
+    def quiet(self) -> bool:
+        return not self._parts
+
+    @property
+    def held_bytes(self) -> int:
+        return sum(part.samples.nbytes for parts in self._parts.values() for part, _ in parts.values())
+
+
+class SuperviseCall(Stateful):
+    """SUPERVISE: from measurements and utterances to alerts on words, and the summary."""
+
+    STATE: ClassVar[tuple[str, ...]] = ("_started", "_held")
+
+    def __init__(self, call: CallInfo, rules_id: str, setup: Setup) -> None:
+        self.call, self.rules_id = call, rules_id
+        self._setup = setup
+        self._started: list[Any] = []
+        self._held: list[Record] = []
+        self.supervisor: Supervisor | None = None
+
+    @property
+    def closed(self) -> bool:
+        return self.supervisor is not None and self.supervisor.closed
+
+    def push(self, record: Any, offset: int) -> list[Emit]:  # noqa: ARG002  (nothing here depends on offsets)
+        if self.supervisor is None:
+            if record.get("seq") != 0:
+                # Topics are read apart: words may come before the measurement that says whose call this is.
+                if len(self._held) >= HELD_RECORDS_MAX:
+                    raise VigieError("its call never began", remedy="Send the measurement with seq 0 first")
+                if "seq" in record or record.get("state") in TERMINAL_STATES:
+                    self._held.append(record)
+                return []
+            self._start(record)
+            emitted = self._take(record)
+            for held in self._held:
+                emitted += self._take(held)
+            self._held = []
+            return emitted
+        return self._take(record)
+
+    def _start(self, first: Record) -> None:
+        call = call_of(first.get("call"), self.call.call_id)
+        rules_id = str(first.get("rules") or self.rules_id)
+        self._build(call, rules_id, bool(first.get("words", True)))
+
+    def _build(self, call: CallInfo, rules_id: str, words: bool) -> None:
+        self.call, self.rules_id = call, rules_id
+        self._started = [call_record(call), rules_id, words]
+        settings = SuperviseSettings(words=words, models=dict(self._setup.models))
+        self.supervisor = Supervisor(call, self._setup.rules(rules_id).for_call(call), settings)
+
+    def _take(self, record: Record) -> list[Emit]:
+        assert self.supervisor is not None
+        if "seq" in record:
+            out = self.supervisor.measurement(record)
+        elif record.get("state") in TERMINAL_STATES:
+            out = self.supervisor.utterance(record)
+        else:
+            return []  # an interim
+        emitted = [Emit("calls.alerts", alert) for alert in out.alerts]
+        return emitted + ([Emit("calls.summaries", out.summary)] if out.summary else [])
+
+    def awaited(self) -> dict[str, Record]:
+        """The utterances that word time waits for, by id."""
+        return self.supervisor.awaited() if self.supervisor is not None else {}
+
+    def unheard(self, utterance: Record, reason: str) -> Record:
+        """The record that gives an awaited utterance up; it acts when it is read back."""
+        return unheard_record(
+            self.call.call_id,
+            utterance["id"],
+            Party(utterance["party"]),
+            utterance["start_ms"],
+            utterance["end_ms"],
+            reason,
+        )
+
+    def oldest_unabsorbed(self) -> int | None:
+        return None
+
+    def quiet(self) -> bool:
+        return True
+
+    def state(self) -> dict[str, Any]:
+        supervisor = self.supervisor.state() if self.supervisor is not None else None
+        return {**super().state(), "supervisor": supervisor}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        super().load_state({name: state[name] for name in self.STATE})
+        if self._started:
+            call, rules_id, words = self._started
+            self._build(call_of(call, self.call.call_id), rules_id, words)
+            assert self.supervisor is not None
+            self.supervisor.load_state(state["supervisor"])
+
+
+def call_record(call: CallInfo) -> Record:
+    """Who and where, as a JSON object."""
+    return {
+        "call_id": call.call_id,
+        "tenant": call.tenant,
+        "agent": call.agent,
+        "queue": call.queue,
+        "site": call.site,
+        "trunk": call.trunk,
+        "language": call.language,
+        "started_at": call.started_at,
+        "pace": str(call.pace),
+        "mono": call.mono,
+        "attributes": dict(call.attributes),
+    }
+
+
+def call_of(record: Any, call_id: str) -> CallInfo:
+    """Who and where, from `call_record`; a call of which nothing is known has its id alone."""
+    if not isinstance(record, dict):
+        return CallInfo(call_id, pace=Pace.LIVE.value)
+    names = ("tenant", "agent", "queue", "site", "trunk", "language", "started_at", "pace", "mono", "attributes")
+    return CallInfo(call_id, **{name: record[name] for name in names if name in record})

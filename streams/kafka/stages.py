@@ -1,0 +1,448 @@
+"""One partition of one role: its calls side by side, what they emit, and what a restart needs.
+
+A `Stage` takes the records of its partition as bytes and leaves `Step`s: what to publish, which rows of state to write
+when that is confirmed, which offsets are done with. A row holds a call's whole state and, for each topic, the offset
+up to which it has absorbed its input: what comes again at or under it changes nothing. A call that is over leaves a
+closing row and is remembered for an hour; what still comes for it is a straggler.
+
+Bad input becomes a dead letter, which says where it was and what was wrong, and holds nothing of it. Nothing here
+knows Kafka or the time: `now_s` is given, and decides only when to save, what to forget, and what to propose.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from audio.errors import VigieError
+from audio.state import pack, unpack
+from streams.events import CallInfo, Pace
+from streams.kafka import serde
+from streams.kafka.processors import (
+    Emit,
+    ListenCall,
+    Processor,
+    Setup,
+    SuperviseCall,
+    TranscribeCall,
+    call_of,
+    call_record,
+)
+from streams.kafka.records import CallEnded, CallStarted, SpeechEnded, SpeechPart, SpeechStarted
+from streams.kafka.topics import partition_of
+
+ROW_VERSION = 1
+REMEMBERED_S = 3_600
+CALL_ID_BYTES_MAX = 256
+KEY_SHOWN_CHARS = 64
+INPUTS = {
+    "listen": ("calls.audio",),
+    "transcribe": ("calls.speech",),
+    "supervise": ("calls.measurements", "calls.utterances"),
+}
+DEAD_LETTERS = "calls.dead-letters"
+WRONG_PARTITION = VigieError(
+    "its key belongs to another partition",
+    remedy="Partition by murmur2 of the key (librdkafka: partitioner=murmur2_random)",
+    field="key",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One record of an input topic. `topic` is without prefix; `captured_ms` is the wall time in its header."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    captured_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """A record to publish at once, in this order."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    captured_ms: int | None
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A call's state, to be written once everything before it is confirmed; then `absorbed` is done. None forgets it."""
+
+    key: bytes
+    value: bytes | None
+    absorbed: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Offsets that need no row: done once everything before is confirmed."""
+
+    absorbed: tuple[tuple[str, int], ...]
+
+
+Step = Out | Row | Done
+
+
+@dataclass(slots=True)
+class _Call:
+    processor: Processor
+    absorbed: dict[str, int] = field(default_factory=dict)
+    """For each topic, the offset up to which a row held everything when it was loaded."""
+    since_row: list[tuple[str, int]] = field(default_factory=list)
+    unsaved_since_s: float | None = None
+    heard_s: float = 0.0
+    captured_ms: int | None = None
+    captured: dict[int, int] = field(default_factory=dict)
+    """When the pieces of speech that wait here were captured, by offset."""
+    proposed: dict[str, float] = field(default_factory=dict)
+    """What was proposed about this call, and when: an end, or to give up an utterance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When calls are saved, given up and refused.
+
+    Attributes:
+        row_s: a call's state is saved about so often, at a quiet moment; half as long again whatever the moment.
+        silence_s_max: a call whose audio stops for so long, at the end of its partition, is over.
+        utterance_s_max: what a live call's words may take; then they are given up (`transcriber_silent`).
+        transcribe_s_max: how late a live call's utterance may be heard; after that it is given up (`deadline`).
+        calls_max: calls of one partition; others are refused, visibly, until some are over.
+    """
+
+    row_s: float = 20.0
+    silence_s_max: float = 60.0
+    utterance_s_max: float = 60.0
+    transcribe_s_max: float = 30.0
+    calls_max: int = 2_000
+
+
+class Stage:
+    """See the module. `fence` is (group, generation): a row of an older generation never replaces a newer one."""
+
+    def __init__(
+        self,
+        role: str,
+        partition: int,
+        partitions: int,
+        setup: Setup,
+        limits: Limits | None = None,
+        fence: tuple[str, int] = ("", 0),
+    ) -> None:
+        self.role, self.partition, self.partitions = role, partition, partitions
+        self.setup, self.limits, self.fence = setup, limits or Limits(), fence
+        self.calls: dict[str, _Call] = {}
+        self.closed: dict[str, float] = {}
+        self.counts: Counter[str] = Counter()
+
+    # Rows -----------------------------------------------------------------------------------------------------------
+
+    def load(self, rows: Iterable[tuple[bytes, bytes | None]], now_s: float) -> None:
+        """Take over the calls of this partition from the rows of its state topic, in their order."""
+        latest: dict[bytes, list[Any]] = {}
+        for key, value in rows:
+            if value is None:
+                latest.pop(key, None)
+                continue
+            row = unpack(zlib.decompress(value))
+            known = latest.get(key)
+            if known is not None and known[1] == row[1] and known[2] > row[2]:
+                continue  # a worker that had already lost the partition wrote it
+            latest[key] = row
+        for key, row in latest.items():
+            self._load(key.decode(), row, now_s)
+
+    def _load(self, call_id: str, row: list[Any], now_s: float) -> None:
+        version, _, _, closed, call, rules_id, absorbed, captured_ms, state = row
+        if version != ROW_VERSION:
+            self.counts["rows_of_another_version"] += 1
+            return
+        if closed:
+            self.closed[call_id] = now_s
+            return
+        processor = self._new(call_of(call, call_id), rules_id)
+        processor.load_state(state)
+        self.calls[call_id] = _Call(processor, dict(absorbed), heard_s=now_s, captured_ms=captured_ms)
+
+    def _row(self, call_id: str, call: _Call, now_s: float) -> Row:
+        oldest = call.processor.oldest_unabsorbed()
+        mine = [item for item in call.since_row if oldest is None or item[1] < oldest]
+        call.since_row = [item for item in call.since_row if oldest is not None and item[1] >= oldest]
+        for name, offset in mine:
+            call.absorbed[name] = max(call.absorbed.get(name, -1), offset)
+        call.unsaved_since_s = now_s if call.since_row else None
+        closed = call.processor.closed
+        state = None if closed else call.processor.state()
+        info, rules_id = call_record(call.processor.call), call.processor.rules_id
+        absorbed = sorted(call.absorbed.items())
+        row = [ROW_VERSION, *self.fence, closed, info, rules_id, absorbed, call.captured_ms, state]
+        return Row(call_id.encode(), zlib.compress(pack(row), 1), tuple(mine))
+
+    # Input ----------------------------------------------------------------------------------------------------------
+
+    def push(self, item: Input, now_s: float) -> list[Step]:
+        """Take one record; what follows, in the order in which it must become durable."""
+        origin = ((item.topic, item.offset),)
+        try:
+            call_id = self._call_id(item)
+            record = _decoded(item)
+            if _id_of(record) != call_id:
+                raise VigieError("its key is not its call id", remedy="Key every record by its call id", field="key")
+            if partition_of(call_id.encode(), self.partitions) != item.partition:
+                return [self._dead(item, "wrong_partition", WRONG_PARTITION), Done(origin)]
+        except VigieError as error:
+            return [self._dead(item, "undecodable", error), Done(origin)]
+        if call_id in self.closed:
+            self.counts["stragglers"] += 1
+            return [Done(origin)]
+        call = self.calls.get(call_id)
+        if call is None:
+            if isinstance(record, CallEnded | SpeechEnded):
+                self.counts["stragglers"] += 1
+                return [Done(origin)]
+            if len(self.calls) >= self.limits.calls_max:
+                refusal = VigieError("too many calls at once", remedy="Add workers or partitions")
+                return [self._dead(item, "overloaded", refusal), Done(origin)]
+            call = self.calls[call_id] = _Call(self._new(_info(record, call_id), self.setup.rules_now))
+        if item.offset <= call.absorbed.get(item.topic, -1):
+            self.counts["replayed"] += 1
+            return [Done(origin)]
+        return self._process(call_id, call, item, record, now_s)
+
+    def _process(self, call_id: str, call: _Call, item: Input, record: Any, now_s: float) -> list[Step]:
+        call.heard_s = now_s
+        call.since_row.append((item.topic, item.offset))
+        if call.unsaved_since_s is None:
+            call.unsaved_since_s = now_s
+        if item.captured_ms is not None:
+            call.captured_ms = item.captured_ms
+            if self.role == "transcribe":
+                call.captured[item.offset] = item.captured_ms
+        steps: list[Step] = []
+        try:
+            emitted = call.processor.push(record, item.offset)
+        except Exception as error:
+            # The record is at fault, or we are: either way its call and all others go on.
+            emitted = []
+            steps.append(self._dead(item, "unusable", error))
+        steps += self._outs(call_id, emitted, item.captured_ms)
+        if call.processor.closed:
+            steps.append(self._close(call_id, call, now_s))
+        return steps
+
+    def _close(self, call_id: str, call: _Call, now_s: float) -> Row:
+        row = self._row(call_id, call, now_s)
+        del self.calls[call_id]
+        self.closed[call_id] = now_s
+        return row
+
+    def _call_id(self, item: Input) -> str:
+        key = item.key
+        if key is None or not 0 < len(key) <= CALL_ID_BYTES_MAX:
+            size = "none" if key is None else f"{len(key)} bytes"
+            remedy = f"Key every record by its call id, of 1 to {CALL_ID_BYTES_MAX} bytes"
+            raise VigieError(f"its key is {size}", remedy=remedy, field="key")
+        try:
+            call_id = key.decode()
+        except UnicodeDecodeError:
+            raise VigieError("its key is no UTF-8", remedy="Key every record by its call id", field="key") from None
+        return call_id
+
+    def _new(self, call: CallInfo, rules_id: str) -> Processor:
+        return PROCESSORS[self.role](call, rules_id, self.setup)
+
+    def _outs(self, call_id: str, emitted: Iterable[Emit], captured_ms: int | None) -> Iterator[Out]:
+        key = call_id.encode()
+        for emit in emitted:
+            self.counts[emit.topic] += 1
+            yield Out(emit.topic, key, _encoded(emit), captured_ms, self.role)
+
+    def _dead(self, item: Input, reason: str, error: Exception) -> Out:
+        """What could not be used: where it was and why. Nothing of its content: audio is unredacted."""
+        self.counts["dead_letters"] += 1
+        value = item.value or b""
+        detail = str(error) if isinstance(error, VigieError) else f"processing failed ({type(error).__name__})"
+        shown = (item.key or b"")[:KEY_SHOWN_CHARS].decode("utf-8", "replace")
+        letter = {
+            "reason": reason,
+            "detail": detail[:500],
+            "role": self.role,
+            "topic": item.topic,
+            "partition": item.partition,
+            "offset": item.offset,
+            "key": shown,
+            "size_bytes": len(value),
+            "sha256": hashlib.sha256(value).hexdigest(),
+        }
+        return Out(DEAD_LETTERS, shown.encode(), serde.encode_json("dead-letter", letter), item.captured_ms, reason)
+
+    # Work that takes a while, and what time asks for -----------------------------------------------------------------
+
+    def waiting(self) -> Iterator[tuple[str, int | None, bool]]:
+        """The calls of which a piece of speech is ready to be heard: id, when it was captured, whether it is live."""
+        for call_id, call in self.calls.items():
+            processor = call.processor
+            if isinstance(processor, TranscribeCall) and processor.is_ready:
+                yield call_id, call.captured.get(processor.ready_offset), processor.call.pace == Pace.LIVE
+
+    def work(self, call_id: str, now_s: float, *, late: bool = False) -> list[Step]:
+        """Hear the next piece of speech of a call that is waiting; one that is `late` is given up instead."""
+        call = self.calls[call_id]
+        processor = call.processor
+        assert isinstance(processor, TranscribeCall)
+        captured_ms = call.captured.get(processor.ready_offset)
+        piece = processor.ready()
+        emitted = processor.give_up(piece, "deadline") if late else processor.hear(piece)
+        oldest = processor.oldest_unabsorbed()
+        call.captured = {at: ms for at, ms in call.captured.items() if oldest is not None and at >= oldest}
+        steps: list[Step] = [*self._outs(call_id, emitted, captured_ms)]
+        if processor.closed:
+            steps.append(self._close(call_id, call, now_s))
+        return steps
+
+    def due(self, now_s: float) -> list[Step]:
+        """Rows of the calls that were not saved for a while, and the forgetting of those that are long over."""
+        steps: list[Step] = []
+        for call_id, call in self.calls.items():
+            if call.unsaved_since_s is None:
+                continue
+            # Calls that began together are not saved together.
+            share = 0.75 + 0.5 * (zlib.crc32(call_id.encode()) % 1000) / 1000
+            age_s = now_s - call.unsaved_since_s
+            ripe = age_s >= self.limits.row_s * share and call.processor.quiet()
+            if ripe or age_s >= self.limits.row_s * 1.5:
+                steps.append(self._row(call_id, call, now_s))
+        return steps + self._forgotten(now_s)
+
+    def _forgotten(self, now_s: float) -> list[Step]:
+        gone = [call_id for call_id, since_s in self.closed.items() if now_s - since_s >= REMEMBERED_S]
+        for call_id in gone:
+            del self.closed[call_id]
+        steps: list[Step] = [Row(call_id.encode(), None, ()) for call_id in gone]
+        for call_id, call in list(self.calls.items()):
+            processor = call.processor
+            never_began = isinstance(processor, SuperviseCall) and processor.supervisor is None
+            if never_began and now_s - call.heard_s >= REMEMBERED_S:
+                self.counts["never_began"] += 1
+                steps.append(Row(call_id.encode(), None, tuple(call.since_row)))
+                del self.calls[call_id]
+        return steps
+
+    def drain(self, now_s: float) -> list[Step]:
+        """The rows of everything that is not saved: the partition goes to somebody else."""
+        return [self._row(call_id, call, now_s) for call_id, call in self.calls.items() if call.since_row]
+
+    def proposals(self, now_s: float, at_end_since_s: float | None) -> list[Step]:
+        """Records that time asks for: they act when they are read back (law 1).
+
+        `at_end_since_s` is since when the partition has been read to its end: a backlog is not a silent caller.
+        """
+        if at_end_since_s is None:
+            return []
+        steps: list[Step] = []
+        for call_id, call in self.calls.items():
+            if isinstance(call.processor, ListenCall):
+                steps += self._silent(call_id, call, call.processor, now_s, at_end_since_s)
+            elif isinstance(call.processor, SuperviseCall):
+                steps += self._unheard(call_id, call, call.processor, now_s, at_end_since_s)
+        return steps
+
+    def _silent(
+        self, call_id: str, call: _Call, processor: ListenCall, now_s: float, at_end_since_s: float
+    ) -> Iterator[Step]:
+        silent_s = now_s - max(call.heard_s, at_end_since_s)
+        if silent_s < self.limits.silence_s_max or not self._propose(call, "end", now_s):
+            return
+        self.counts["timed_out"] += 1
+        end = CallEnded(call_id, processor.reached_ms + round(silent_s * 1000), "timed_out")
+        yield from self._outs(call_id, [Emit("calls.audio", end)], None)
+
+    def _unheard(
+        self, call_id: str, call: _Call, processor: SuperviseCall, now_s: float, at_end_since_s: float
+    ) -> Iterator[Step]:
+        awaited = processor.awaited()
+        for key in [key for key in call.proposed if key not in awaited]:
+            del call.proposed[key]
+        if processor.call.pace != Pace.LIVE:
+            return
+        for key, utterance in awaited.items():
+            first_s = call.proposed.setdefault(key, now_s)
+            if now_s - max(first_s, at_end_since_s) >= self.limits.utterance_s_max:
+                call.proposed[key] = now_s  # asked once more when this one is lost
+                self.counts["given_up"] += 1
+                record = processor.unheard(utterance, "transcriber_silent")
+                yield from self._outs(call_id, [Emit("calls.utterances", record)], None)
+
+    def _propose(self, call: _Call, what: str, now_s: float) -> bool:
+        """Whether to say it now: not while the last time may still be on its way."""
+        if now_s - call.proposed.get(what, -1e9) < self.limits.silence_s_max:
+            return False
+        call.proposed[what] = now_s
+        return True
+
+    @property
+    def held_bytes(self) -> int:
+        """Audio that waits for the transcriber."""
+        return sum(c.processor.held_bytes for c in self.calls.values() if isinstance(c.processor, TranscribeCall))
+
+
+PROCESSORS: dict[str, Callable[[CallInfo, str, Setup], Processor]] = {
+    "listen": ListenCall,
+    "transcribe": TranscribeCall,
+    "supervise": SuperviseCall,
+}
+_JSON = {
+    "calls.measurements": "measurement",
+    "calls.utterances": "utterance",
+    "calls.alerts": "alert",
+    "calls.summaries": "summary",
+}
+
+
+def _decoded(item: Input) -> Any:
+    if item.value is None:
+        raise VigieError("it has no value", remedy="Send the records that schemas/README.md describes")
+    if item.topic == "calls.audio":
+        return serde.decode_audio(item.value)
+    if item.topic == "calls.speech":
+        return serde.decode_speech(item.value)
+    return serde.decode_json(_JSON[item.topic], item.value)
+
+
+def _encoded(emit: Emit) -> bytes:
+    if emit.topic == "calls.audio":
+        return serde.encode_audio(emit.value)
+    if emit.topic == "calls.speech":
+        return serde.encode_speech(emit.value)
+    return serde.encode_json(_JSON[emit.topic], emit.value)
+
+
+def _id_of(record: Any) -> str:
+    match record:
+        case dict():
+            return str(record.get("call_id"))
+        case CallStarted(call=call) | SpeechStarted(call=call):
+            return call.call_id
+    call_id: str = record.call_id
+    return call_id
+
+
+def _info(record: Any, call_id: str) -> CallInfo:
+    """Who and where, as far as a call's first record tells."""
+    match record:
+        case CallStarted(call=call) | SpeechStarted(call=call):
+            return call
+        case SpeechPart(language=language):
+            return CallInfo(call_id, language=language, pace=Pace.LIVE.value)
+    return CallInfo(call_id, pace=Pace.LIVE.value)
