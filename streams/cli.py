@@ -18,6 +18,7 @@ COMMANDS = {
     "worker": ("streams.kafka.worker", "watch live calls on Kafka"),
     "rules": ("streams.alerts.command", "check alert rules"),
     "synth": ("streams.evaluation.synth_command", "speak stories into synthetic calls with exact labels"),
+    "tail": ("streams.kafka.tail", "show what crosses a topic: alerts, utterances, measurements …"),
     "broker": ("streams.kafka.broker", "run a real Kafka on this machine, for trying out"),
     "eval": ("streams.evaluation.command", "measure precision, recall and latency on labelled calls"),
 }
