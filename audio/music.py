@@ -10,10 +10,10 @@ one that never changes: music is asked for several bars and for new ones.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
 from audio.chunk import BLOCK_MS, NARROW_RATE_HZ, PARTIES, Measure
 from audio.state import Stateful
@@ -25,8 +25,9 @@ _BAND = slice(int(200 / _BIN_HZ), int(3_500 / _BIN_HZ))
 """What a telephone carries; rumble below it has bars as steady as any organ's."""
 _BINS = _BAND.stop - _BAND.start
 _NEIGHBOURS = 21
-_SIDE = 8
+_SIDE = 1 + 1 + 2 + 4
 _TOP = 5
+_NO_BARS = np.zeros(_BINS, dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class MusicLeg(Stateful):
     def __init__(self, leg: int, settings: MusicSettings) -> None:
         self._leg, self.settings = leg, settings
         self._counts = np.zeros((settings.activation_blocks, _BINS), dtype=np.uint8)
+        self._total = np.zeros(_BINS, dtype=np.int16)
         self._bars = np.zeros((settings.activation_blocks, _BINS), dtype=np.bool_)
         self._passed = np.zeros(settings.decide_blocks, dtype=np.bool_)
         self._changed = np.zeros(settings.decide_blocks, dtype=np.bool_)
@@ -74,25 +76,25 @@ class MusicLeg(Stateful):
         self._since_ms = self._until_ms = -1
         self._told = 0.0
 
-    def push(self, power: npt.NDArray[np.float32] | None, level_dbov: npt.NDArray[np.float32], end_ms: int) -> None:
-        """Take the spectra of one block.
+    def load_state(self, state: dict[str, Any]) -> None:
+        super().load_state(state)
+        self._total = np.add.reduce(self._counts, axis=0, dtype=np.int16)
 
-        Args:
-            power: float32 `(4, 513)`, power spectra of 128 ms each; None where the whole block is silent.
-            level_dbov: float32 `(4,)`, their levels.
-            end_ms: end of the block.
-        """
+    def push(self, peaks: npt.NDArray[np.bool_] | None, end_ms: int) -> None:
+        """Take the peaks of one block's spectra, as `peaks_of` marks them; None where the whole block is silent."""
         settings = self.settings
         slot = self._at % settings.activation_blocks
-        if power is None:
+        self._total -= self._counts[slot]
+        if peaks is None:
             self._counts[slot] = 0
         else:
-            peaks = _peaks(power[:, _BAND], settings.rise_db_min) & (level_dbov > settings.level_dbov_min)[:, None]
-            self._counts[slot] = peaks.sum(axis=0, dtype=np.uint8)
-        share = self._counts.sum(axis=0, dtype=np.int32) / np.float32(settings.activation_blocks * SPECTRA_PER_BLOCK)
+            self._counts[slot] = np.add.reduce(peaks, axis=0, dtype=np.uint8)
+            self._total += self._counts[slot]
         passed = changed = False
-        bars = np.zeros(_BINS, dtype=np.bool_)
-        if power is not None and np.partition(share, -_TOP)[-_TOP:].sum() >= settings.activation_min:
+        bars = _NO_BARS
+        if peaks is not None and self._may_pass():
+            share = self._total.astype(np.float32)
+            share /= np.float32(settings.activation_blocks * SPECTRA_PER_BLOCK)
             heights, bars = _bars(share, settings.bar_share_min)
             passed = bool(heights >= settings.activation_min) and int(bars.sum()) >= settings.bars_min
             changed = (
@@ -103,6 +105,13 @@ class MusicLeg(Stateful):
         self._passed[place], self._changed[place] = passed, changed
         self._at += 1
         self._decide(passed, end_ms)
+
+    def _may_pass(self) -> bool:
+        """Whether the five greatest shares, let alone what of them stands out, reach `activation_min`."""
+        least = self.settings.activation_min * self.settings.activation_blocks * SPECTRA_PER_BLOCK
+        if _TOP * int(np.maximum.reduce(self._total)) < least:
+            return False
+        return int(np.partition(self._total, -_TOP)[-_TOP:].sum()) >= least
 
     def _decide(self, passed: bool, end_ms: int) -> None:
         settings = self.settings
@@ -127,11 +136,36 @@ class MusicLeg(Stateful):
         return [Measure("hold_music_ms", PARTIES[self._leg], value, since_ms, self._until_ms)]
 
 
-def _peaks(power: npt.NDArray[np.float32], rise_db_min: float) -> npt.NDArray[np.bool_]:
-    """bool `(4, bins)`: bins that rise over the mean level of their neighbourhood."""
-    level_db = 10.0 * np.log10(power + np.float32(1e-9))
-    mean = uniform_filter1d(level_db, _NEIGHBOURS, axis=1, mode="nearest")
-    peaks: npt.NDArray[np.bool_] = level_db - mean > rise_db_min
+def peaks_of(
+    power: npt.NDArray[np.float32], level_dbov: npt.NDArray[np.float32], settings: MusicSettings
+) -> npt.NDArray[np.bool_]:
+    """Bins that rise over the mean level of their neighbourhood.
+
+    Args:
+        power: float32 `(n, 513)`, power spectra of 128 ms each.
+        level_dbov: float32 `(n,)`, their levels.
+        settings: `rise_db_min` and `level_dbov_min` are used.
+
+    Returns:
+        bool `(n, bins)`, the bins of `_BAND`.
+    """
+    half = _NEIGHBOURS // 2
+    level_db = np.log10(power[:, _BAND] + np.float32(1e-9))
+    level_db *= np.float32(10.0)
+    # Running sums of the levels with their ends held: what a neighbourhood adds is the difference of two of them.
+    padded = np.empty((len(power), _BINS + 2 * half + 1), dtype=np.float64)
+    padded[:, 0] = 0.0
+    padded[:, 1 : half + 1] = level_db[:, :1]
+    padded[:, half + 1 : half + 1 + _BINS] = level_db
+    padded[:, half + 1 + _BINS :] = level_db[:, -1:]
+    np.add.accumulate(padded, axis=1, out=padded)
+    around = padded[:, _NEIGHBOURS:] - padded[:, :-_NEIGHBOURS]
+    around /= _NEIGHBOURS
+    around += settings.rise_db_min
+    peaks: npt.NDArray[np.bool_] = level_db > around
+    quiet = level_dbov <= settings.level_dbov_min
+    if quiet.any():
+        peaks[quiet] = False
     return peaks
 
 
@@ -140,7 +174,9 @@ def _bars(share: npt.NDArray[np.float32], bar_share_min: float) -> tuple[float, 
     inner = share[1:-1]
     maxima = np.flatnonzero((inner >= share[:-2]) & (inner > share[2:]) & (inner > 0)) + 1
     # low[i] is the least of bins i - 7 to i, so a maximum's sides are those that end just before it and 8 after it.
-    low = minimum_filter1d(share, _SIDE, mode="nearest", origin=_SIDE // 2 - 1)
+    low = np.concatenate((np.full(_SIDE - 1, share[0]), share))
+    for reach in (1, 2, 4):
+        low = np.minimum(low[:-reach], low[reach:])
     base = np.maximum(low[maxima - 1], low[np.minimum(maxima + _SIDE, len(low) - 1)])
     heights = np.sort(share[maxima] - base)[::-1]
     bars = np.zeros(len(share), dtype=np.bool_)

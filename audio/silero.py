@@ -18,7 +18,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
-from numpy.lib.stride_tricks import as_strided
 
 from audio.chunk import BoolArray, Float32Array
 
@@ -68,29 +67,18 @@ class SileroNetwork:
         self, frames: Float32Array, asked: BoolArray, h: Float32Array, c: Float32Array
     ) -> tuple[Float32Array, Float32Array, Float32Array]:
         """Speech probabilities; see `audio.vad.SileroModel.run`."""
+        h, c = h.copy(), c.copy()
         if len(frames) == 0:
             return np.zeros(0, dtype=np.float32), h, c
         gates = self._encode(frames)
-        legs, count = asked.shape
-        h, c = h.copy(), c.copy()
         heard = np.empty((len(frames), HIDDEN), dtype=np.float32)
-        if asked.all():
-            both, out = gates.reshape(legs, count, _GATES), heard.reshape(legs, count, HIDDEN)
-            for place in range(count):
-                self._step(both[:, place], h, c)
-                out[:, place] = h
-        else:
-            at = np.concatenate(([0], np.cumsum(asked.sum(axis=1))))[:-1].tolist()
-            for place in range(count):
-                rows = np.flatnonzero(asked[:, place])
-                if len(rows) == 0:
-                    continue
-                legs_now = slice(None) if len(rows) == legs else slice(int(rows[0]), int(rows[0]) + 1)
-                mine = [at[row] for row in rows]
-                self._step(gates[mine], h[legs_now], c[legs_now])
-                heard[mine] = h[legs_now]
-                for row in rows:
-                    at[row] += 1
+        legs, at = len(asked), 0
+        for mine in asked.T.tolist():
+            count = sum(mine)
+            if count:
+                rows = slice(None) if count == legs else mine
+                self._step(gates[at : at + count], h, c, rows, heard[at : at + count])
+                at += count
         np.maximum(heard, 0.0, out=heard)
         probabilities: Float32Array = 1.0 / (1.0 + np.exp(-(heard @ self._w_out + self._b_out)))
         return probabilities, h, c
@@ -117,20 +105,21 @@ class SileroNetwork:
         gates += self._bias
         return gates
 
-    def _step(self, gates: Float32Array, h: Float32Array, c: Float32Array) -> None:
-        """One frame of `(rows, 128)` states, in place."""
-        both: Float32Array = h @ self._w_back
+    def _step(
+        self, gates: Float32Array, h: Float32Array, c: Float32Array, rows: slice | list[bool], heard: Float32Array
+    ) -> None:
+        """One frame: takes some rows of the `(legs, 128)` states on, in place, and leaves their new `h` in `heard`."""
+        both: Float32Array = np.dot(h[rows], self._w_back)
         both += gates
         np.tanh(both, out=both)
         soft = both[:, : 3 * HIDDEN]
         soft += 1.0
         soft *= 0.5
-        let_in = both[:, :HIDDEN]
-        let_in *= both[:, 3 * HIDDEN :]
-        c *= both[:, 2 * HIDDEN : 3 * HIDDEN]
-        c += let_in
-        np.tanh(c, out=h)
-        h *= both[:, HIDDEN : 2 * HIDDEN]
+        cell = c[rows] * both[:, 2 * HIDDEN : 3 * HIDDEN]
+        cell += both[:, :HIDDEN] * both[:, 3 * HIDDEN :]
+        np.tanh(cell, out=heard)
+        heard *= both[:, HIDDEN : 2 * HIDDEN]
+        c[rows], h[rows] = cell, heard
 
 
 def probe_frames() -> Float32Array:
@@ -149,9 +138,8 @@ def _rows(weight: Float32Array) -> Float32Array:
 
 
 def _windows(rows: Float32Array, count: int, size: int, step: int) -> Float32Array:
-    """View `(n, count, size)` of `(n, m)`: stretches of `size`, every `step`."""
-    view: Float32Array = as_strided(rows, (len(rows), count, size), (rows.strides[0], 4 * step, 4), writeable=False)
-    return view
+    """View `(n, count, size)` of a contiguous `(n, m)`: stretches of `size`, every `step`."""
+    return np.ndarray((len(rows), count, size), np.float32, rows, 0, (rows.strides[0], 4 * step, 4))
 
 
 def _product(windows: Float32Array, kernel: Float32Array, bias: Float32Array) -> Float32Array:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import scipy.fft
 
 from audio.chunk import BLOCK_MS, FRAMES_PER_BLOCK, NARROW_RATE_HZ, PARTIES, FrameFacts, LineState, Measure
-from audio.music import SPECTRA_PER_BLOCK, SPECTRUM, MusicLeg, MusicSettings
+from audio.music import SPECTRA_PER_BLOCK, SPECTRUM, MusicLeg, MusicSettings, peaks_of
 from audio.state import Stateful
 
 _BLOCK = BLOCK_MS * NARROW_RATE_HZ // 1000
@@ -26,9 +26,9 @@ _HOPS = _BLOCK // _HOP
 _SPECTRUM_HOP = _BLOCK // SPECTRA_PER_BLOCK
 _SPECTRUM_HOP_MS = BLOCK_MS // SPECTRA_PER_BLOCK
 _TAIL = SPECTRUM - _SPECTRUM_HOP
-_KEY_PLACES = (_TAIL - _WINDOW + _HOP) + _HOP * np.arange(_HOPS)[:, None] + np.arange(_WINDOW)
-_SPECTRUM_PLACES = _SPECTRUM_HOP * np.arange(SPECTRA_PER_BLOCK)[:, None] + np.arange(SPECTRUM)
 _NO_KEYS = np.full(_HOPS, -1, dtype=np.int64)
+_NONE_RINGS = [False] * SPECTRA_PER_BLOCK
+_SILENT = [-100.0] * SPECTRA_PER_BLOCK
 _TINY = np.float32(1e-12)
 
 
@@ -91,6 +91,9 @@ class TonesDetector(Stateful):
         kernel = np.exp(-phase)
         self._kernel = np.concatenate((kernel.real, kernel.imag), axis=1).astype(np.float32)
         self._hann = np.hanning(SPECTRUM).astype(np.float32)
+        hertz = np.arange(SPECTRUM // 2 + 1) * NARROW_RATE_HZ / SPECTRUM
+        inside = np.flatnonzero((hertz >= settings.ring_low_hz) & (hertz <= settings.ring_high_hz))
+        self._ring_band = slice(int(inside[0]), int(inside[-1]) + 1)
         self._tail = np.zeros((2, _TAIL), dtype=np.float32)
         self._was_loud = np.zeros(2, dtype=np.bool_)
         self._keypads = tuple(_Keypad(leg, settings) for leg in range(2))
@@ -114,75 +117,117 @@ class TonesDetector(Stateful):
         if block.frames < FRAMES_PER_BLOCK:
             narrow = np.pad(narrow, ((0, 0), (0, _BLOCK - narrow.shape[1])))
         samples = np.concatenate((self._tail, narrow), axis=1)
-        self._tail = narrow[:, -self._tail.shape[1] :].copy()
-        loudest = np.abs(narrow).max(axis=1)
-        loud = loudest > 1e-3
+        self._tail = narrow[:, -_TAIL:].copy()
+        loud = np.maximum.reduce(np.abs(narrow), axis=1) > 1e-3
+        # A quiet block after a loud one still holds the end of a tone.
+        awake = np.flatnonzero(loud | self._was_loud).tolist()
+        self._was_loud = loud
+        keys = self._press(samples, awake, block.start_ms)
+        self._sound(samples, awake, block.start_ms + BLOCK_MS)
         out: list[Measure] = []
         for leg in range(2):
-            # A quiet block after a loud one still holds the end of a tone.
-            awake = bool(loud[leg] or self._was_loud[leg])
-            out += self._look(leg, samples[leg], block.start_ms, awake)
-        self._was_loud = loud
+            out += keys[leg] + self._rings[leg].measures() + self._music[leg].measures()
         return out
 
-    def _look(self, leg: int, samples: npt.NDArray[np.float32], start_ms: int, awake: bool) -> list[Measure]:
-        """One leg; `samples` are float32 `(2560,)`: 64 ms of the block before, and the block."""
-        end_ms = start_ms + BLOCK_MS
-        keypad, ring, music = self._keypads[leg], self._rings[leg], self._music[leg]
-        if awake:
-            windows = samples[_KEY_PLACES]
-            tones = windows @ self._kernel
-            energy = np.einsum("ij,ij->i", windows, windows)
-            out = keypad.push(tones[:, :8] + 1j * tones[:, 8:], energy, start_ms)
+    def _press(self, samples: npt.NDArray[np.float32], awake: list[int], start_ms: int) -> list[list[Measure]]:
+        """The keypads of both legs; `samples` are float32 `(2, 2560)`: 64 ms of the block before, and the block."""
+        out: list[list[Measure]] = [[], []]
+        for leg in {0, 1} - set(awake):
+            self._keypads[leg].rest()
+        if not awake:
+            return out
+        heard = samples if len(awake) == 2 else samples[awake]
+        windows = _stretches(heard, _TAIL - _WINDOW + _HOP, _HOPS, _WINDOW, _HOP)
+        energy = np.einsum("ij,ij->i", windows, windows)
+        parts = windows @ self._kernel
+        power = np.square(parts)
+        power = (power[:, :8] + power[:, 8:]).reshape(-1, 2, 4)
+        halves = np.maximum(power[:, :, :2], power[:, :, 2:])
+        best = np.maximum(halves[:, :, 0], halves[:, :, 1])
+        pure = 2.0 * (best[:, 0] + best[:, 1]) >= (self.settings.key_purity_min * _WINDOW) * energy
+        pure &= energy >= _WINDOW * 10.0 ** (self.settings.key_dbov_min / 10.0)
+        some = pure.any()
+        for place, leg in enumerate(awake):
+            rows = slice(place * _HOPS, (place + 1) * _HOPS)
+            keypad, tones = self._keypads[leg], parts[rows, :8] + 1j * parts[rows, 8:]
+            out[leg] = keypad.push(tones, power[rows], energy[rows], pure[rows] if some else None, start_ms)
+        return out
 
-            frames = samples[_SPECTRUM_PLACES]
-            level = 10.0 * np.log10(np.einsum("ij,ij->i", frames, frames) / np.float32(SPECTRUM) + _TINY)
-            spectrum = scipy.fft.rfft(frames * self._hann, axis=1)
-            power = (spectrum.real**2 + spectrum.imag**2) / np.float32(SPECTRUM)
-            ring.push(power, level, end_ms)
-            music.push(power, level, end_ms)
-        else:
-            silent = np.full(SPECTRA_PER_BLOCK, -100.0, dtype=np.float32)
-            out = keypad.rest()
-            ring.push(None, silent, end_ms)
-            music.push(None, silent, end_ms)
-        return out + ring.measures() + music.measures()
+    def _sound(self, samples: npt.NDArray[np.float32], awake: list[int], end_ms: int) -> None:
+        """Ringback and music of both legs, from the spectra of 128 ms."""
+        for leg in {0, 1} - set(awake):
+            self._rings[leg].push(_NONE_RINGS, _SILENT, end_ms)
+            self._music[leg].push(None, end_ms)
+        if not awake:
+            return
+        heard = samples if len(awake) == 2 else samples[awake]
+        frames = _stretches(heard, 0, SPECTRA_PER_BLOCK, SPECTRUM, _SPECTRUM_HOP)
+        level = 10.0 * np.log10(np.einsum("ij,ij->i", frames, frames) / np.float32(SPECTRUM) + _TINY)
+        frames *= self._hann
+        spectrum = scipy.fft.rfft(frames, axis=1)
+        power = np.square(spectrum.real)
+        power += np.square(spectrum.imag)
+        power *= np.float32(1.0 / SPECTRUM)
+        inside = np.add.reduce(power[:, self._ring_band], axis=1)
+        ringing = inside >= self.settings.ring_share_min * np.add.reduce(power, axis=1)
+        ringing &= level > self.settings.ring_dbov_min
+        peaks = peaks_of(power, level, self.settings.music)
+        rings, levels = ringing.tolist(), level.tolist()
+        for place, leg in enumerate(awake):
+            rows = slice(place * SPECTRA_PER_BLOCK, (place + 1) * SPECTRA_PER_BLOCK)
+            self._rings[leg].push(rings[rows], levels[rows], end_ms)
+            self._music[leg].push(peaks[rows], end_ms)
+
+
+def _stretches(rows: npt.NDArray[np.float32], first: int, count: int, size: int, step: int) -> npt.NDArray[np.float32]:
+    """float32 `(legs * count, size)`: stretches of each row, every `step` samples from `first` on; a copy."""
+    shape = (len(rows), count, size)
+    view = np.ndarray(shape, np.float32, rows, 4 * first, (rows.strides[0], 4 * step, 4))
+    return view.reshape(-1, size)
 
 
 class _Keypad(Stateful):
     """Digits pressed on one leg."""
 
-    STATE = ("_before", "_key", "_right", "_missing", "_told", "_digits")
+    STATE = ("_before", "_key_before", "_key", "_right", "_missing", "_told", "_digits")
 
     def __init__(self, leg: int, settings: TonesSettings) -> None:
         self._leg, self.settings = leg, settings
         self._hertz = np.array(_KEY_HZ, dtype=np.float64)
-        self._before = np.zeros(9, dtype=np.complex64)
-        self._key = -1
+        self._before = np.zeros(8, dtype=np.complex64)
+        self._key = self._key_before = -1
         self._right = self._missing = self._digits = 0
         self._told = False
 
-    def rest(self) -> list[Measure]:
+    def rest(self) -> None:
         """A block of silence ends what was pressed."""
-        self._before = np.zeros(9, dtype=np.complex64)
-        self._key, self._right, self._missing, self._told = -1, 0, 0, False
-        return []
+        self._before = np.zeros(8, dtype=np.complex64)
+        self._key_before, self._key, self._right, self._missing, self._told = -1, -1, 0, 0, False
 
-    def push(self, tones: npt.NDArray[np.complex64], energy: npt.NDArray[np.float32], start_ms: int) -> list[Measure]:
+    def push(
+        self,
+        tones: npt.NDArray[np.complex64],
+        power: npt.NDArray[np.float32],
+        energy: npt.NDArray[np.float32],
+        pure: npt.NDArray[np.bool_] | None,
+        start_ms: int,
+    ) -> list[Measure]:
         """Take the windows of one block.
 
         Args:
             tones: complex64 `(32, 8)`, each window against the eight frequencies.
+            power: float32 `(32, 2, 4)`, their squares, in the keypad's two groups.
             energy: float32 `(32,)`, sum of squares of each window.
+            pure: bool `(32,)`, windows that are loud enough and little else than a tone of either group; None: none is.
             start_ms: start of the block.
         """
-        keys = self._keys(tones, energy)
-        previous = np.concatenate((self._before[None, :8], tones[:-1]))
-        keys_before = np.concatenate(([int(self._before[8].real) - 1], keys[:-1]))
-        self._before = np.append(tones[-1], keys[-1] + 1).astype(np.complex64)
-        if self._key < 0 and not (keys >= 0).any():
+        keys = _NO_KEYS if pure is None else self._keys(power, pure)
+        before, key_before = self._before, self._key_before
+        self._before, self._key_before = tones[-1], int(keys[-1])
+        if self._key < 0 and (pure is None or not (keys >= 0).any()):
             return []
-        right = (keys == keys_before) & self._right_tones(keys, tones, previous, energy)
+        previous = np.concatenate((before[None], tones[:-1]))
+        right = (keys == np.concatenate(([key_before], keys[:-1]))) & self._right_tones(keys, tones, previous, energy)
         out: list[Measure] = []
         for window in range(_HOPS):
             measure = self._step(int(keys[window]), bool(right[window]), start_ms + (window + 1) * _HOP // 8)
@@ -190,15 +235,12 @@ class _Keypad(Stateful):
                 out.append(measure)
         return out
 
-    def _keys(self, tones: npt.NDArray[np.complex64], energy: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
+    def _keys(self, power: npt.NDArray[np.float32], pure: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
         """int64 `(32,)`: place in the keypad where a window is one key's two tones and little else, else -1."""
-        settings = self.settings
-        power = (tones.real**2 + tones.imag**2).reshape(-1, 2, 4)
-        best = power.max(axis=2)
-        pure = 2.0 * (best[:, 0] + best[:, 1]) >= settings.key_purity_min * _WINDOW * energy
-        pure &= energy >= _WINDOW * 10.0 ** (settings.key_dbov_min / 10.0)
         if not pure.any():
             return _NO_KEYS
+        settings, pure = self.settings, pure.copy()
+        best = power.max(axis=2)
         next_best = np.sort(power, axis=2)[:, :, 2]
         twist = 10.0 ** (settings.key_twist_db_max / 10.0)
         pure &= (best[:, 0] <= twist * best[:, 1]) & (best[:, 1] <= twist * best[:, 0])
@@ -270,9 +312,6 @@ class _Ringback(Stateful):
 
     def __init__(self, leg: int, settings: TonesSettings) -> None:
         self._leg, self.settings = leg, settings
-        hertz = np.arange(SPECTRUM // 2 + 1) * NARROW_RATE_HZ / SPECTRUM
-        inside = np.flatnonzero((hertz >= settings.ring_low_hz) & (hertz <= settings.ring_high_hz))
-        self._band = slice(int(inside[0]), int(inside[-1]) + 1)
         self._ring_dbov = -100.0
         self._told = 0.0
         self._forget()
@@ -283,19 +322,13 @@ class _Ringback(Stateful):
         self._first_ms = self._since_ms = self._until_ms = -1
         self._second = False
 
-    def push(self, power: npt.NDArray[np.float32] | None, level: npt.NDArray[np.float32], end_ms: int) -> None:
-        """Take the spectra of one block, as MusicLeg.push does."""
-        settings = self.settings
-        if power is None:
-            ringing = np.zeros(SPECTRA_PER_BLOCK, dtype=np.bool_)
-        else:
-            inside = power[:, self._band].sum(axis=1)
-            ringing = (inside >= settings.ring_share_min * power.sum(axis=1)) & (level > settings.ring_dbov_min)
-        if self._first_ms < 0 and not ringing.any():
+    def push(self, ringing: list[bool], level: list[float], end_ms: int) -> None:
+        """Take the spectra of one block: whether each is a ring's tone and no more, and its level in dBov."""
+        if self._first_ms < 0 and True not in ringing:
             return
         for place in range(SPECTRA_PER_BLOCK):
             now_ms = end_ms - (SPECTRA_PER_BLOCK - 1 - place) * _SPECTRUM_HOP_MS
-            self._step(bool(ringing[place]), float(level[place]), now_ms)
+            self._step(ringing[place], level[place], now_ms)
 
     def _step(self, ringing: bool, level: float, now_ms: int) -> None:
         settings = self.settings

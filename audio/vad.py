@@ -65,13 +65,13 @@ class SileroModel:
         """Speech probabilities of the asked frames of some legs.
 
         Args:
-            frames: float32 `(n, 576)` in [-1, 1) at 16 kHz: 64 samples of context, then 512 of the frame; the asked
-                frames of the first leg in their order, then those of the next.
+            frames: float32 `(n, 576)` in [-1, 1) at 16 kHz: 64 samples of context, then 512 of the frame; of all legs
+                the first frame where it is asked, then the second, and so on.
             asked: bool `(legs, frames)`, True `n` times.
             h, c: float32 `(legs, 128)`, as the last call returned them.
 
         Returns:
-            float32 `(n,)`, and the new `h` and `c`.
+            float32 `(n,)` in the same order, and the new `h` and `c`.
         """
         if self._network is not None:
             return self._network.run(frames, asked, h, c)
@@ -94,14 +94,14 @@ def run_on_session(
     session: Any, frames: Float32Array, asked: BoolArray, h: Float32Array, c: Float32Array
 ) -> tuple[Float32Array, Float32Array, Float32Array]:
     """As `SileroModel.run`, by onnxruntime: one leg after the other."""
-    probabilities, at = np.empty(len(frames), dtype=np.float32), 0
-    h, c = h.copy(), c.copy()
-    for leg, count in enumerate(asked.sum(axis=1).tolist()):
-        if count:
-            given = {"input": frames[at : at + count], "h": h[leg][None, None], "c": c[leg][None, None]}
+    probabilities, h, c = np.empty(len(frames), dtype=np.float32), h.copy(), c.copy()
+    leg_of = np.nonzero(asked.T)[1]
+    for leg in range(len(asked)):
+        mine = leg_of == leg
+        if mine.any():
+            given = {"input": frames[mine], "h": h[leg][None, None], "c": c[leg][None, None]}
             said, new_h, new_c = session.run(None, given)
-            probabilities[at : at + count], h[leg], c[leg] = said.reshape(-1), new_h.reshape(-1), new_c.reshape(-1)
-            at += count
+            probabilities[mine], h[leg], c[leg] = said.reshape(-1), new_h.reshape(-1), new_c.reshape(-1)
     return probabilities, h, c
 
 
@@ -180,11 +180,12 @@ class VoiceActivity(Stateful):
         if not asked.any():
             return probabilities
         legs, count = asked.shape
-        frames = np.empty((legs, count, CONTEXT_SAMPLES + FRAME_SAMPLES), dtype=np.float32)
-        frames[:, :, CONTEXT_SAMPLES:] = wide.reshape(legs, count, FRAME_SAMPLES)
-        frames[:, 0, :CONTEXT_SAMPLES] = context
-        frames[:, 1:, :CONTEXT_SAMPLES] = frames[:, :-1, -CONTEXT_SAMPLES:]
-        probabilities[asked], self._h, self._c = self._model.run(frames[asked], asked, self._h, self._c)
+        frames = np.empty((count, legs, CONTEXT_SAMPLES + FRAME_SAMPLES), dtype=np.float32)
+        frames[:, :, CONTEXT_SAMPLES:] = wide.reshape(legs, count, FRAME_SAMPLES).swapaxes(0, 1)
+        frames[0, :, :CONTEXT_SAMPLES] = context
+        frames[1:, :, :CONTEXT_SAMPLES] = frames[:-1, :, -CONTEXT_SAMPLES:]
+        said, self._h, self._c = self._model.run(frames[asked.T], asked, self._h, self._c)
+        probabilities.T[asked.T] = said
         return probabilities
 
     def _asked(self, level_dbov: npt.NDArray[np.floating[Any]]) -> BoolArray:

@@ -53,7 +53,7 @@ def test_it_answers_as_onnxruntime_does_whichever_frames_are_asked(
     heard = []
     for block in speech:
         asked = asked_at_random(rng, share)
-        frames = block[asked]
+        frames = block.swapaxes(0, 1)[asked.T]
         one, *mine_now = network.run(frames, asked, *mine)
         other, *theirs_now = vad.run_on_session(session, frames, asked, *theirs)
         mine, theirs = (mine_now[0], mine_now[1]), (theirs_now[0], theirs_now[1])

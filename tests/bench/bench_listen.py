@@ -78,10 +78,10 @@ def silero_alone(ask: Ask, blocks: list[Block]) -> None:
     h = c = np.zeros((2, 128), dtype=np.float32)
     context = np.zeros((2, 64), dtype=np.float32)
     for block in blocks:
-        frames = np.empty((2, block.frames, 576), dtype=np.float32)
-        frames[:, :, 64:] = block.wide.reshape(2, block.frames, 512)
-        frames[:, 0, :64], context = context, block.wide[:, -64:]
-        frames[:, 1:, :64] = frames[:, :-1, -64:]
+        frames = np.empty((block.frames, 2, 576), dtype=np.float32)
+        frames[:, :, 64:] = block.wide.reshape(2, block.frames, 512).swapaxes(0, 1)
+        frames[0, :, :64], context = context, block.wide[:, -64:]
+        frames[1:, :, :64] = frames[:-1, :, -64:]
         _, h, c = ask(frames.reshape(-1, 576), np.ones((2, block.frames), dtype=np.bool_), h, c)
 
 
