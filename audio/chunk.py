@@ -7,8 +7,8 @@ Every detector works block by block, so what it says cannot depend on how the au
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -76,7 +76,7 @@ class Block:
         gaps: per party, the missing sample intervals `(start, stop)` in native samples from the block's start.
         present: bool `(2, frames)`: True where no sample of the frame is missing.
         attached: per party, whether any audio of this leg has arrived so far in the call.
-        wide: float32 `(2, frames * 512)` in [-1, 1) at 16 kHz (streaming FIR, constant delay under 2 ms).
+        wide_source: what `wide` is, or how it is worked out.
         narrow: float32 `(2, frames * 256)` in [-1, 1) at 8 kHz.
     """
 
@@ -87,8 +87,18 @@ class Block:
     gaps: tuple[tuple[tuple[int, int], ...], tuple[tuple[int, int], ...]]
     present: BoolArray
     attached: tuple[bool, bool]
-    wide: Float32Array
+    wide_source: Float32Array | Callable[[], Float32Array]
     narrow: Float32Array
+    _wide: Float32Array | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def wide(self) -> Float32Array:
+        """float32 `(2, frames * 512)` in [-1, 1) at 16 kHz (FIR, constant delay under 2 ms), worked out once asked."""
+        if self._wide is None:
+            source = self.wide_source
+            object.__setattr__(self, "_wide", source() if callable(source) else source)
+        assert self._wide is not None
+        return self._wide
 
     @property
     def start_ms(self) -> int:

@@ -13,8 +13,10 @@ exact to 0.25 ms. Distorted echo (a vocoder on its way) has no common waveform; 
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -34,13 +36,13 @@ _NEAR_FROM = _LAG_MAX
 _WINDOW_MS = _NEAR * 1000 // _RATE_HZ
 _SCALE = 16384.0
 """History is int16 at half scale: pre-emphasis can nearly double a sample."""
+_TOGETHER = 32
 _PARTS = 8
 _FRAME_HISTORY = 72
 """Frames of 32 ms that reach from the newest block back over the longest lag and the longest window."""
 _STEP = 64
 _STEP_MS = 8
 _STEPS = BLOCK_MS // _STEP_MS
-_STEP_PLACES = _STEP * np.arange(_STEPS)[:, None] + np.arange(2 * _STEP)
 _BANDS_HZ = (200, 400, 600, 850, 1150, 1550, 2050, 2650, 3400)
 _ENVELOPE = 768
 _ENVELOPE_FFT = 768
@@ -191,14 +193,18 @@ class EchoDetector(Stateful):
     def __init__(self, settings: EchoSettings = EchoSettings()) -> None:
         self.settings = settings
         lowpass = np.sinc((np.arange(9) - 4) * 0.45) * np.hamming(9)
-        self._kernel = np.convolve(lowpass / lowpass.sum(), (1.0, -0.9)).astype(np.float32)
+        kernel = np.convolve(lowpass / lowpass.sum(), (1.0, -0.9)).astype(np.float32)
+        # Column i gives the i-th of so many neighbouring outputs: filter and decimation are one matrix product.
+        self._filter = np.zeros((2 * (_TOGETHER - 1) + len(kernel), _TOGETHER), dtype=np.float32)
+        for column in range(_TOGETHER):
+            self._filter[2 * column : 2 * column + len(kernel), column] = kernel[::-1] * np.float32(_SCALE)
         self._hann = np.hanning(2 * _STEP).astype(np.float32)
         hertz = np.arange(_STEP + 1) * NARROW_RATE_HZ / (2 * _STEP)
         edges = np.array(_BANDS_HZ)
         self._bands = ((hertz >= edges[:-1, None]) & (hertz < edges[1:, None])).astype(np.float32)
         self._bands /= np.float32(64 * _STEP * _STEP)
 
-        self._tail = np.zeros((2, len(self._kernel) - 1), dtype=np.float32)
+        self._tail = np.zeros((2, len(kernel) - 1), dtype=np.float32)
         self._history = np.zeros((2, _HISTORY), dtype=np.int16)
         self._levels = np.full((2, _FRAME_HISTORY), -100.0, dtype=np.float32)
         self._speech = np.zeros((2, _FRAME_HISTORY), dtype=np.bool_)
@@ -233,7 +239,9 @@ class EchoDetector(Stateful):
             self._look(near, end_ms)
         self._look_for_same(end_ms)
         frames = facts.block.frames
-        self.explained = np.stack([self._explained(near, frames) for near in range(2)])
+        self.explained = _nothing(frames)
+        if any(run.heard_ms for run in (*self._echo, *self._crosstalk)):
+            self.explained = np.stack([self._explained(near, frames) for near in range(2)])
         out = self._same_run.measure("same_audio_ms", None)
         for leg in range(2):
             out += self._echo[leg].measure("echo_ms", leg) + self._crosstalk[leg].measure("crosstalk_ms", leg)
@@ -246,36 +254,47 @@ class EchoDetector(Stateful):
         if frames < FRAMES_PER_BLOCK:
             narrow = np.pad(narrow, ((0, 0), (0, 2 * _BLOCK - narrow.shape[1])))
         self._blocks += 1
-        self._history[:, :-_BLOCK] = self._history[:, _BLOCK:]
         joined = np.concatenate((self._tail, narrow), axis=1)
-        even = np.zeros((2, _BLOCK), dtype=np.float32)
-        for tap, weight in enumerate(self._kernel[::-1]):
-            even += weight * joined[:, tap : tap + 2 * _BLOCK : 2]
-        self._history[:, -_BLOCK:] = np.rint(np.clip(even * np.float32(_SCALE), -32767.0, 32767.0))
+        self._history[:, :-_BLOCK] = self._history[:, _BLOCK:]
+        shape = (2, _BLOCK // _TOGETHER, len(self._filter))
+        windows = np.ndarray(shape, np.float32, joined, 0, (joined.strides[0], 4 * 2 * _TOGETHER, 4))
+        emphasised = windows.reshape(-1, len(self._filter)) @ self._filter
+        np.rint(emphasised, out=emphasised)
+        self._history[:, -_BLOCK:] = np.clip(emphasised, -32767.0, 32767.0, out=emphasised).reshape(2, _BLOCK)
         self._tail = narrow[:, -self._tail.shape[1] :].copy()
 
-        self._levels = np.concatenate((self._levels[:, frames:], facts.level_dbov), axis=1, dtype=np.float32)
-        self._speech = np.concatenate((self._speech[:, frames:], facts.speech), axis=1)
+        for kept, fresh in ((self._levels, facts.level_dbov), (self._speech, facts.speech)):
+            kept[:, :-frames] = kept[:, frames:]
+            kept[:, -frames:] = fresh
         self._envelopes[:, :, :-_STEPS] = self._envelopes[:, :, _STEPS:]
         self._envelopes[:, :, -_STEPS:] = int(_ENVELOPE_FLOOR_DB)
-        heard = facts.level_dbov.max(axis=1) > self.settings.near_dbov_min
-        for leg in np.flatnonzero(heard):
-            self._envelopes[leg, :, -_STEPS:] = self._band_levels(np.append(self._step_tail[leg], narrow[leg]))
+        heard = np.maximum.reduce(facts.level_dbov, axis=1) > self.settings.near_dbov_min
+        legs = np.flatnonzero(heard)
+        if len(legs):
+            samples = np.concatenate((self._step_tail, narrow), axis=1)
+            self._envelopes[legs, :, -_STEPS:] = self._band_levels(samples if len(legs) == 2 else samples[legs])
         self._step_tail = narrow[:, -_STEP:].copy()
 
     def _band_levels(self, samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """float32 `(8, 32)`: level in dB of each band in steps of 8 ms, floored; `samples` are float32 `(2112,)`."""
-        spectrum = scipy.fft.rfft(samples[_STEP_PLACES] * self._hann, axis=1)
-        power = self._bands @ (spectrum.real**2 + spectrum.imag**2).T
-        floor = np.float32(10.0 ** (_ENVELOPE_FLOOR_DB / 10.0))
-        levels = np.rint(np.float32(10.0) * np.log10(np.maximum(power, floor)))
-        capped: npt.NDArray[np.float32] = np.minimum(levels, np.float32(0.0))
-        return capped
+        """float32 `(legs, 8, 32)`: level in dB of each band in steps of 8 ms, floored; of float32 `(legs, 2112)`."""
+        shape = (len(samples), _STEPS, 2 * _STEP)
+        windows = np.ndarray(shape, np.float32, samples, 0, (samples.strides[0], 4 * _STEP, 4))
+        spectrum = scipy.fft.rfft((windows * self._hann).reshape(-1, 2 * _STEP), axis=1)
+        power = np.square(spectrum.real)
+        power += np.square(spectrum.imag)
+        levels: npt.NDArray[np.float32] = self._bands @ power.T
+        np.maximum(levels, np.float32(10.0 ** (_ENVELOPE_FLOOR_DB / 10.0)), out=levels)
+        np.log10(levels, out=levels)
+        levels *= np.float32(10.0)
+        np.rint(levels, out=levels)
+        np.minimum(levels, np.float32(0.0), out=levels)
+        by_leg: npt.NDArray[np.float32] = levels.reshape(len(self._bands), len(samples), _STEPS).swapaxes(0, 1)
+        return by_leg
 
     def _look(self, near: int, end_ms: int) -> None:
         """Decide, where it can be, whether the near leg carries the far party's voice in the newest window."""
         settings, far = self.settings, 1 - near
-        if self._speech[far, -64:].sum() * FRAME_MS < settings.far_speech_ms_min:
+        if int(np.count_nonzero(self._speech[far, -64:])) * FRAME_MS < settings.far_speech_ms_min:
             return
         near_db = _level(self._history[near, _NEAR_FROM : _NEAR_FROM + _NEAR])
         far_db = _level(self._history[far])
@@ -308,7 +327,8 @@ class EchoDetector(Stateful):
     def _look_for_same(self, end_ms: int) -> None:
         """Decide whether both legs are one signal: only where their levels say that they may be."""
         settings = self.settings
-        if self._speech[:, -64:].sum(axis=1).min() * FRAME_MS < settings.far_speech_ms_min:
+        least = min(int(np.count_nonzero(self._speech[leg, -64:])) for leg in range(2))
+        if least * FRAME_MS < settings.far_speech_ms_min:
             return
         levels = [_level(self._history[leg, _NEAR_FROM : _NEAR_FROM + _NEAR]) for leg in range(2)]
         if min(levels) < settings.far_dbov_min:
@@ -374,6 +394,13 @@ class EchoDetector(Stateful):
         return explained
 
 
+@lru_cache(maxsize=8)
+def _nothing(frames: int) -> npt.NDArray[np.bool_]:
+    nothing = np.zeros((2, frames), dtype=np.bool_)
+    nothing.flags.writeable = False
+    return nothing
+
+
 @dataclass(frozen=True, slots=True)
 class _Likeness:
     """Where two legs are most alike: peak, the next one over 25 ms away, and the gain in the loudest eighth."""
@@ -385,9 +412,9 @@ class _Likeness:
 
 
 def _level(samples: npt.NDArray[np.int16]) -> float:
-    """Level in dBov of a stretch of history; exact, from integers."""
-    wide = samples.astype(np.int64)
-    return float(10.0 * np.log10(max(int(np.dot(wide, wide)), 1) / (len(wide) * _SCALE**2)))
+    """Level in dBov of a stretch of history; exact: whole numbers under 2^53."""
+    wide = samples.astype(np.float64)
+    return 10.0 * math.log10(max(float(np.dot(wide, wide)), 1.0) / (len(wide) * _SCALE**2))
 
 
 def _compare(near: npt.NDArray[np.int16], far: npt.NDArray[np.int16]) -> _Likeness | None:

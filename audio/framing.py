@@ -16,7 +16,7 @@ All times are whole ticks of 1/48000 s, which every native rate divides.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -39,7 +39,7 @@ from audio.chunk import (
 )
 from audio.codec import decode
 from audio.errors import VigieError
-from audio.resample import FirResampler
+from audio.resample import Doubler, FirResampler
 from audio.state import Stateful
 
 _TICK_HZ = 48_000
@@ -49,6 +49,9 @@ _FRAME_TICKS = FRAME_MS * _TICKS_PER_MS
 _ABSENT_RATE_HZ = 8_000
 _HOLES_REMEMBERED = 64
 _FRAME_SAMPLES = {rate: rate * FRAME_MS // 1000 for rate in NATIVE_RATES_HZ}
+
+_INT16_STEP = np.float32(1 / 32_768)
+_DOUBLER = Doubler(NARROW_RATE_HZ)
 
 Gaps = tuple[tuple[int, int], ...]
 
@@ -75,7 +78,7 @@ class _Leg(Stateful):
     has its first ones: audio that comes in order needs no map.
     """
 
-    STATE = ("rate_hz", "attached", "samples", "have", "counts", "end_ticks", "late_samples", "holes")
+    STATE = ("rate_hz", "attached", "samples", "have", "counts", "end_ticks", "late_samples", "holes", "before")
 
     def __init__(self) -> None:
         self.rate_hz: int | None = None
@@ -86,6 +89,8 @@ class _Leg(Stateful):
         self.end_ticks = 0
         self.late_samples = 0
         self.holes: deque[tuple[int, int]] = deque(maxlen=_HOLES_REMEMBERED)
+        self.before: Float32Array = np.zeros(_DOUBLER.history, dtype=np.float32)
+        """The last of the leg at 8 kHz, for what the next block is at 16 kHz."""
         self.wide: FirResampler | None = None
         self.narrow: FirResampler | None = None
 
@@ -93,18 +98,21 @@ class _Leg(Stateful):
     def block_samples(self) -> int:
         return (self.rate_hz or _ABSENT_RATE_HZ) * BLOCK_MS // 1000
 
-    def attach(self) -> tuple[FirResampler, FirResampler]:
-        """From now on the leg has resamplers; before, it is exact silence."""
-        rate_hz = self.rate_hz or _ABSENT_RATE_HZ
+    def attach(self) -> None:
+        """From now on the leg sounds; before, it is exact silence. At 8 kHz it needs no resampler of its own."""
         self.attached = True
-        self.wide = FirResampler(rate_hz, WIDE_RATE_HZ)
-        self.narrow = FirResampler(rate_hz, NARROW_RATE_HZ)
-        return self.wide, self.narrow
+        rate_hz = self.rate_hz or _ABSENT_RATE_HZ
+        if rate_hz != NARROW_RATE_HZ:
+            self.wide, self.narrow = FirResampler(rate_hz, WIDE_RATE_HZ), FirResampler(rate_hz, NARROW_RATE_HZ)
+
+    @property
+    def resamplers(self) -> list[FirResampler]:
+        return [part for part in (self.wide, self.narrow) if part is not None]
 
     @property
     def quiet(self) -> bool:
-        """Whether the resamplers hold nothing that could still sound."""
-        return all(part is None or part.quiet for part in (self.wide, self.narrow))
+        """Whether nothing is held that could still sound."""
+        return not self.before.any() and all(part.quiet for part in self.resamplers)
 
     def store(self, offset: int, fresh: Int16Array, first_block: int) -> None:
         """Keep what is new of `fresh`; what belongs to a block that has left is late, where that block lacked it."""
@@ -183,14 +191,15 @@ class Framer(Stateful):
 
     @property
     def _tails(self) -> list[list[dict[str, Any]]]:
-        return [[part.state() for part in (leg.wide, leg.narrow) if part is not None] for leg in self._legs]
+        return [[part.state() for part in leg.resamplers] for leg in self._legs]
 
     @_tails.setter
     def _tails(self, tails: list[list[dict[str, Any]]]) -> None:
         for leg, saved in zip(self._legs, tails, strict=True):
             leg.wide = leg.narrow = None
             if saved:
-                for part, state in zip(leg.attach(), saved, strict=True):
+                leg.attach()
+                for part, state in zip(leg.resamplers, saved, strict=True):
                     part.load_state(state)
 
     def add(self, chunk: AudioChunk) -> list[Block]:
@@ -301,6 +310,7 @@ class Framer(Stateful):
             _leg_block(leg, index, frames, ticks, row) for leg, row in zip(self._legs, present, strict=True)
         )
         self._next_block += 1
+        narrow, wide_source = _sound(self._legs, (first, second), frames)
         return Block(
             index=index,
             frames=frames,
@@ -309,18 +319,19 @@ class Framer(Stateful):
             gaps=(first.gaps, second.gaps),
             present=present,
             attached=(self._legs[0].attached, self._legs[1].attached),
-            wide=_pair(first.wide, second.wide),
-            narrow=_pair(first.narrow, second.narrow),
+            wide_source=wide_source,
+            narrow=narrow,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class _LegBlock:
+    """`silent`: nothing came, and nothing of before sounds on."""
+
     rate_hz: int
     native: Int16Array
     gaps: Gaps
-    wide: Float32Array
-    narrow: Float32Array
+    silent: bool
 
 
 def _leg_block(leg: _Leg, index: int, frames: int, ticks: int, present: BoolArray) -> _LegBlock:
@@ -344,13 +355,36 @@ def _leg_block(leg: _Leg, index: int, frames: int, ticks: int, present: BoolArra
         present[start // frame : -(-stop // frame)] = False
         leg.remember_hole(start_ticks + start * (_TICK_HZ // rate_hz), start_ticks + stop * (_TICK_HZ // rate_hz))
     leg.forget(index)
-    if leg.wide is None or leg.narrow is None or (count == 0 and leg.quiet):
-        wide = _silence(frames * FRAME_MS * WIDE_RATE_HZ // 1000)
-        narrow = _silence(frames * FRAME_MS * NARROW_RATE_HZ // 1000)
-    else:
-        narrow = leg.narrow.push(native)
-        wide = leg.wide.push(narrow if rate_hz == NARROW_RATE_HZ else native)
-    return _LegBlock(rate_hz, native, gaps, wide, narrow)
+    return _LegBlock(rate_hz, native, gaps, not leg.attached or (count == 0 and leg.quiet))
+
+
+def _sound(
+    legs: tuple[_Leg, _Leg], parts: tuple[_LegBlock, _LegBlock], frames: int
+) -> tuple[Float32Array, Float32Array | Callable[[], Float32Array]]:
+    """Both legs at 8 kHz, and at 16 kHz or how to get it: few blocks need that, but each moves the legs' history on."""
+    size, history = frames * FRAME_MS * NARROW_RATE_HZ // 1000, _DOUBLER.history
+    if parts[0].silent and parts[1].silent:
+        return _silences(size), _silences(2 * size)
+    joined = np.zeros((2, history + size), dtype=np.float32)
+    resampled: dict[int, Float32Array] = {}
+    for row, (leg, part) in enumerate(zip(legs, parts, strict=True)):
+        if part.silent:
+            continue
+        joined[row, :history] = leg.before
+        if leg.wide is None or leg.narrow is None:
+            np.multiply(part.native, _INT16_STEP, out=joined[row, history:])
+        else:
+            joined[row, history:] = leg.narrow.push(part.native)
+            resampled[row] = leg.wide.push(part.native)
+        leg.before = joined[row, size:].copy()
+
+    def wide() -> Float32Array:
+        doubled = _DOUBLER.push(joined)
+        for row, samples in resampled.items():
+            doubled[row] = samples
+        return doubled
+
+    return joined[:, history:], wide
 
 
 @lru_cache(maxsize=64)
@@ -362,24 +396,10 @@ def _no_samples(size: int) -> Int16Array:
 
 
 @lru_cache(maxsize=64)
-def _silence(size: int) -> Float32Array:
-    zeros = np.zeros(size, dtype=np.float32)
+def _silences(size: int) -> Float32Array:
+    zeros = np.zeros((2, size), dtype=np.float32)
     zeros.flags.writeable = False
     return zeros
-
-
-@lru_cache(maxsize=64)
-def _silences(size: int) -> Float32Array:
-    return np.broadcast_to(_silence(size), (2, size))
-
-
-def _pair(agent: Float32Array, customer: Float32Array) -> Float32Array:
-    silence = _silence(len(agent))
-    if agent is silence and customer is silence:
-        return _silences(len(agent))
-    pair = np.empty((2, len(agent)), dtype=np.float32)
-    pair[0], pair[1] = agent, customer
-    return pair
 
 
 def _gaps_of(leg: _Leg, index: int, inside: int) -> Gaps:

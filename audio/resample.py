@@ -162,6 +162,33 @@ class FirResampler(Stateful):
         return rows[row, column : column + groups]
 
 
+class Doubler:
+    """What `FirResampler(rate, 2 * rate)` does, for whole stretches whose history is at hand: one matrix product.
+
+    Its sums are taken in another order, so that the last bit may differ; each is the same whatever is asked for first.
+    """
+
+    TOGETHER = 32
+    """Samples of input that one row takes; a stretch holds a multiple of them."""
+
+    def __init__(self, rate_in: int) -> None:
+        _, _, self.history, phases = _phases(rate_in, 2 * rate_in)
+        self._kernel = np.zeros((self.history + self.TOGETHER, 2 * self.TOGETHER), dtype=np.float32)
+        for phase, taps in enumerate(phases):
+            for early, late, coefficient in taps:
+                for lag in {early, late}:
+                    for sample in range(self.TOGETHER):
+                        self._kernel[self.history + sample - lag, 2 * sample + phase] += coefficient
+
+    def push(self, joined: Float32Array) -> Float32Array:
+        """float32 `(legs, 2 * n)` of a contiguous float32 `(legs, history + n)`."""
+        legs, size = len(joined), joined.shape[1] - self.history
+        shape = (legs, size // self.TOGETHER, len(self._kernel))
+        rows = np.ndarray(shape, np.float32, joined, 0, (joined.strides[0], 4 * self.TOGETHER, 4))
+        doubled: Float32Array = rows.reshape(-1, len(self._kernel)) @ self._kernel
+        return doubled.reshape(legs, 2 * size)
+
+
 def _stride(pairs: _Taps, side: int) -> int:
     """Samples from the first pair's early (0) or late (1) sample to the second's."""
     return int(pairs[0][side] - pairs[1][side]) if len(pairs) > 1 else 0

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from audio.chunk import FRAME_MS, FRAMES_PER_BLOCK, PARTIES, Float32Array, FrameFacts, Int16Array, Party
+from audio.chunk import FRAME_MS, FRAMES_PER_BLOCK, PARTIES, Block, Float32Array, FrameFacts, Int16Array, Party
 from audio.codec import as_heard, as_sent
 from audio.state import Stateful
 
@@ -75,7 +75,7 @@ class UtteranceSpan:
 class _Speaker(Stateful):
     """One party. `_heard` holds the probability of every frame since `_start`, 0 where its level is too low."""
 
-    STATE = ("_number", "_start", "_last", "_heard", "_free_from", "_audio", "_audio_start")
+    STATE = ("_number", "_start", "_last", "_heard", "_free_from", "_sent", "_audio_start")
 
     def __init__(self, party: Party, settings: SegmenterSettings) -> None:
         self.party, self.settings = party, settings
@@ -84,28 +84,46 @@ class _Speaker(Stateful):
         self._last = 0
         self._heard: list[float] = []
         self._free_from = 0
-        self._audio: deque[Int16Array] = deque()
+        self._audio: deque[Int16Array | Block] = deque()
+        """The audio from `_audio_start` on; a block whose sound nothing may ever ask for is kept as it came."""
         self._audio_start = 0
         self._endpoint_frames = -(-settings.endpoint_ms // FRAME_MS)
         self._frames_max = settings.utterance_ms_max // FRAME_MS
 
     def push(
-        self, first: int, wide: Float32Array, probability: list[float], starts: list[bool], stays: list[bool]
+        self, block: Block, probability: list[float], starts: list[bool], stays: list[bool]
     ) -> list[UtteranceSpan]:
-        """Take the frames from `first` on, their audio, and whether each can start or continue an utterance."""
+        """Take the next block, and whether each of its frames can start or continue an utterance."""
+        first = block.index * FRAMES_PER_BLOCK
         if not self._audio:
             self._audio_start = first
-        self._audio.append(as_sent(wide))
+        self._audio.append(block)
         spans: list[UtteranceSpan] = []
         if self._start is not None or any(starts):
             for i, value in enumerate(probability):
                 spans += self._frame(first + i, value, starts[i], stays[i])
+        if self._start is not None:
+            for place, piece in enumerate(self._audio):
+                if isinstance(piece, Block):  # at 16 kHz it is no larger, and brings nothing else along
+                    self._audio[place] = self._in_steps(piece)
         self._trim()
         return spans
 
     @property
     def open(self) -> bool:
         return self._start is not None
+
+    @property
+    def _sent(self) -> deque[Int16Array]:
+        """The audio in 16-bit steps."""
+        return deque(piece if isinstance(piece, np.ndarray) else self._in_steps(piece) for piece in self._audio)
+
+    @_sent.setter
+    def _sent(self, pieces: deque[Int16Array]) -> None:
+        self._audio = deque(pieces)
+
+    def _in_steps(self, block: Block) -> Int16Array:
+        return as_sent(block.wide[PARTIES.index(self.party)])
 
     def close(self) -> list[UtteranceSpan]:
         """End the open utterance, if any, with the audio that there is."""
@@ -151,7 +169,7 @@ class _Speaker(Stateful):
         if length_ms < settings.utterance_ms_min and speech_ms < settings.speech_ms_min:
             return []
         air = settings.air_ms * _SAMPLES_PER_MS
-        audio = np.concatenate(list(self._audio))
+        audio = np.concatenate(list(self._sent))
         origin = self._audio_start * FRAME_SAMPLES
         begin = max(start * FRAME_SAMPLES - air, self._free_from * FRAME_SAMPLES, origin) - origin
         end = (last + 1) * FRAME_SAMPLES + air - origin
@@ -164,11 +182,15 @@ class _Speaker(Stateful):
 
     def _trim(self) -> None:
         """Let go of audio that no utterance can use any more: keep one block before what is open."""
-        newest = self._audio_start + sum(len(piece) for piece in self._audio) // FRAME_SAMPLES
+        newest = self._audio_start + sum(map(_frames, self._audio))
         air_frames = -(-self.settings.air_ms // FRAME_MS)
         needed = (newest if self._start is None else self._start) - air_frames
-        while len(self._audio) > 1 and self._audio_start + len(self._audio[0]) // FRAME_SAMPLES <= needed:
-            self._audio_start += len(self._audio.popleft()) // FRAME_SAMPLES
+        while len(self._audio) > 1 and self._audio_start + _frames(self._audio[0]) <= needed:
+            self._audio_start += _frames(self._audio.popleft())
+
+
+def _frames(piece: Int16Array | Block) -> int:
+    return piece.frames if isinstance(piece, Block) else len(piece) // FRAME_SAMPLES
 
 
 class Segmenter(Stateful):
@@ -191,13 +213,10 @@ class Segmenter(Stateful):
         gate = np.maximum(np.float32(settings.level_dbov_min), facts.floor_dbov + settings.over_floor_db)[:, None]
         starts = (probability >= settings.enter_probability_min) & (level > gate)
         stays = (probability >= settings.stay_probability_min) & (level > settings.stay_level_dbov_min)
-        first = block.index * FRAMES_PER_BLOCK
         spans: list[UtteranceSpan] = []
-        for leg, speaker in enumerate(self._speakers):
-            spans += speaker.push(
-                first, block.wide[leg], probability[leg].tolist(), starts[leg].tolist(), stays[leg].tolist()
-            )
-        return _in_order(spans)
+        for speaker, *heard in zip(self._speakers, probability.tolist(), starts.tolist(), stays.tolist(), strict=True):
+            spans += speaker.push(block, *heard)
+        return _in_order(spans) if spans else spans
 
     @property
     def open(self) -> bool:

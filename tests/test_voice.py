@@ -37,7 +37,7 @@ def facts_of(agent: list[float], customer: list[float] | None = None, level: flo
             gaps=((), ()),
             present=np.ones((2, 8), dtype=np.bool_),
             attached=(True, True),
-            wide=np.stack((wide, -wide)),
+            wide_source=np.stack((wide, -wide)),
             narrow=np.zeros((2, 2_048), dtype=np.float32),
         )
         part = probability[:, index * 8 : index * 8 + 8]
