@@ -121,6 +121,7 @@ class FrameFacts:
         speech: bool `(2, frames)`, raw speech: p >= 0.5 and level over max(-50 dBov, floor + 6 dB); no hangover.
         energy: float64 `(2, frames)`, sum of squares of the native samples, exact; None: not worked out.
         varied: bool `(2, frames)`, True where a frame's native samples differ; None: not worked out.
+        peak: float64 `(2, frames)`, greatest magnitude of the native samples; None: not worked out.
     """
 
     block: Block
@@ -130,6 +131,7 @@ class FrameFacts:
     speech: BoolArray
     energy: npt.NDArray[np.float64] | None = None
     varied: BoolArray | None = None
+    peak: npt.NDArray[np.float64] | None = None
 
 
 @record

@@ -107,28 +107,42 @@ class FactsMaker(Stateful):
     def push(self, block: Block) -> FrameFacts:
         """The facts of the next block."""
         settings = self.settings
-        levels, varied, energy = _both_levels(block)
+        levels, varied, energy, peak = _both_levels(block)
         usable = usable_frames(levels, varied, block.present, settings.usable_dbov_min)
         probability = self._voice.push(block.wide, levels)
-        floors = np.empty(2, dtype=np.float32)
-        for leg in range(2):
-            floors[leg] = self._floors[leg].push(levels[leg][usable[leg]])
+        whole: list[bool] = np.logical_and.reduce(usable, axis=1).tolist()
+        floors = np.array(
+            [
+                floor.push(levels[leg] if whole[leg] else levels[leg][usable[leg]])
+                for leg, floor in enumerate(self._floors)
+            ],
+            dtype=np.float32,
+        )
         gate = np.maximum(np.float32(settings.speech_level_dbov_min), floors + settings.speech_over_floor_db)
         speech = (probability >= settings.speech_probability_min) & (levels > gate[:, None])
-        return FrameFacts(block, probability, levels, floors, speech, energy, varied)
+        return FrameFacts(block, probability, levels, floors, speech, energy, varied, peak)
 
 
-def _both_levels(block: Block) -> tuple[Float32Array, BoolArray, Float64Array]:
-    """As `_levels`, `(2, frames)` each; legs of one rate are worked out as one array."""
+def _both_levels(block: Block) -> tuple[Float32Array, BoolArray, Float64Array, Float64Array]:
+    """As `_levels`, `(2, frames)` each, and the peaks; legs of one rate are worked out as one array."""
     frames, (agent, customer) = block.frames, block.native
     if len(agent) == len(customer):
         wide = np.empty((2, len(agent)))
         wide[0], wide[1] = agent, customer
-        level, varied, energy = _levels(wide.reshape(2 * frames, -1))
-        return level.reshape(2, frames), varied.reshape(2, frames), energy.reshape(2, frames)
-    parts = [_levels(native.reshape(frames, -1).astype(np.float64)) for native in block.native]
-    (level, varied, energy), (level_2, varied_2, energy_2) = parts
-    return np.stack((level, level_2)), np.stack((varied, varied_2)), np.stack((energy, energy_2))
+        found = _levels_and_peaks(wide.reshape(2 * frames, -1))
+        return (
+            found[0].reshape(2, frames), found[1].reshape(2, frames),
+            found[2].reshape(2, frames), found[3].reshape(2, frames),
+        )  # fmt: skip
+    one, other = (_levels_and_peaks(native.reshape(frames, -1).astype(np.float64)) for native in block.native)
+    return (
+        np.stack((one[0], other[0])), np.stack((one[1], other[1])),
+        np.stack((one[2], other[2])), np.stack((one[3], other[3])),
+    )  # fmt: skip
+
+
+def _levels_and_peaks(wide: Float64Array) -> tuple[Float32Array, BoolArray, Float64Array, Float64Array]:
+    return *_levels(wide), np.maximum.reduce(np.abs(wide), axis=1)
 
 
 def usable_frames(level_dbov: Float32Array, varied: BoolArray, present: BoolArray, usable_dbov_min: float) -> BoolArray:

@@ -103,7 +103,7 @@ def true_runs(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.intp], npt.ND
 class LossFinder(Stateful):
     """Finds the losses of one leg. Keeps the last 420 ms of samples, so that a hole and its flanks are seen whole."""
 
-    STATE = ("_rate_hz", "_tail", "_next_ms", "_attached", "_gap", "_gaps", "_repeat_end_ms")
+    STATE = ("_rate_hz", "_tail", "_next_ms", "_attached", "_gap", "_gaps", "_repeat_end_ms", "_peak")
 
     def __init__(self, settings: FaultSettings) -> None:
         self._s = settings
@@ -115,6 +115,7 @@ class LossFinder(Stateful):
         self._gap: tuple[int, int, float] | None = None
         self._gaps: list[tuple[int, int]] = []
         self._repeat_end_ms = -1.0
+        self._peak = 0
 
     def push(self, facts: FrameFacts, party: int) -> tuple[list[AudioLoss], list[tuple[float, float]]]:
         """One block. Returns the losses decided in it, by time, and its own gaps `(start_ms, end_ms)` once attached."""
@@ -131,7 +132,7 @@ class LossFinder(Stateful):
         ]
         self._attached = block.attached[party]
         if not self._attached:
-            self._tail = np.zeros(0, np.int16)
+            self._tail, self._peak = np.zeros(0, np.int16), 0
             return [], []
         audio = np.concatenate((self._tail, samples))
         origin = start - len(self._tail)
@@ -139,8 +140,9 @@ class LossFinder(Stateful):
             self._gaps = [gap for gap in self._gaps if gap[1] > origin] + gaps
         losses = self._lost_packets(audio, origin, gaps) if gaps or self._gap is not None else []
         # The loud sound that a hole or a repeat needs ends at most so far back: a silent leg costs nothing more.
-        recent = audio[-(len(samples) + self._samples(self._s.repeat_ms_max + self._s.flank_ms)) :]
-        if max(int(recent.max()), -int(recent.min())) > 32768 * 10 ** (self._floor / 20):
+        peak, before = _peak_of(facts, party), self._peak
+        self._peak = peak
+        if max(peak, before) > 32768 * 10 ** (self._floor / 20):
             losses += self._holes(audio, origin, len(samples))
             losses += self._repeats(audio, origin, len(samples))
         self._tail = audio[-math.ceil(self._s.carry_ms * rate_hz / 1000) :].copy()
@@ -198,17 +200,27 @@ class LossFinder(Stateful):
                 losses.append(AudioLoss("holes", self._ms(origin + start), self._ms(origin + end)))
         return losses
 
+    def _likely_lags(self, audio: Int16Array, fresh: int) -> list[int]:
+        """The packet lengths of which a copy may be there: nearly all speech is dismissed by one compare."""
+        lags = [self._samples(ms) for ms in self._s.repeat_lags_ms]
+        # Three of four points of a copy are on a grid of a quarter of the shortest packet. One that ends among the
+        # newest samples has its last packet, and what it copies, among so many.
+        step = max(1, min(lags) // 4)
+        if any(lag % step for lag in lags):
+            return lags
+        points = np.ascontiguousarray(audio[: -(fresh + 3 * max(lags) + 1) : -step])
+        back = [lag // step for lag in lags]
+        size = len(points) - max(back)
+        if size < 3:
+            return lags
+        same = points[np.asarray(back)[:, None] + np.arange(size)] == points[:size]
+        on_end = same[:, :-2] & same[:, 1:-1] & same[:, 2:]
+        return [lag for lag, likely in zip(lags, on_end.any(axis=1).tolist(), strict=True) if likely]
+
     def _repeats(self, audio: Int16Array, origin: int, fresh: int) -> list[AudioLoss]:
         """Exact copies of the packet before, that ended within the newest `fresh` samples (late by one)."""
         losses: list[AudioLoss] = []
-        for lag in (self._samples(ms) for ms in self._s.repeat_lags_ms):
-            # Three of four points of a copy are on a grid of a quarter packet: most speech is dismissed there.
-            step = max(1, lag // 4)
-            # A copy that ends among the newest samples has its last packet, and what it copies, among so many.
-            points = audio[: -(fresh + 3 * lag + 1) : -step]
-            same = points[:-4] == points[4:]
-            if np.count_nonzero(same) < 3 or not (same[:-2] & same[1:-1] & same[2:]).any():
-                continue
+        for lag in self._likely_lags(audio, fresh):
             starts, ends = true_runs(audio[lag:] == audio[:-lag])
             chosen = (ends - starts >= lag) & (ends + lag < len(audio)) & (ends + lag >= len(audio) - fresh)
             chosen &= (starts > 0) & (ends - starts <= self._samples(self._s.repeat_ms_max))
@@ -220,6 +232,14 @@ class LossFinder(Stateful):
                 self._repeat_end_ms = self._ms(origin + end)
                 losses.append(AudioLoss("repeats", self._ms(origin + start), self._repeat_end_ms))
         return losses
+
+
+def _peak_of(facts: FrameFacts, party: int) -> int:
+    """Greatest magnitude of a leg's samples in the block."""
+    if facts.peak is not None:
+        return int(np.maximum.reduce(facts.peak[party]))
+    samples = facts.block.native[party]
+    return max(int(samples.max()), -int(samples.min()))
 
 
 def _is_periodic(packet: Int16Array, tone_energy_share_max: float) -> bool:
@@ -329,13 +349,15 @@ class FaultDetector(Stateful):
     def _clip_block(self, facts: FrameFacts, party: int) -> ClipBlock:
         block = facts.block
         samples, speech = block.native[party], facts.speech[party]
-        peak = max(int(samples.max()), -int(samples.min()))
+        peak = _peak_of(facts, party)
         frames = int(np.count_nonzero(speech))
         if not frames:
             return ClipBlock(block.end_ms, peak, (), 0, 0.0, 0, 0.0, 0.0)
         levels = facts.level_dbov[party].astype(np.float64)[speech]
         speech_peak = peak
-        if frames < len(speech):
+        if frames < len(speech) and facts.peak is not None:
+            speech_peak = int(facts.peak[party][speech].max())
+        elif frames < len(speech):
             spoken = samples.reshape(len(speech), -1)[speech]
             speech_peak = max(int(spoken.max()), -int(spoken.min()))
         return ClipBlock(

@@ -20,7 +20,17 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import lfilter
 
-from audio.chunk import BLOCK_MS, FRAME_MS, PARTIES, FrameFacts, Int16Array, LineState, Measure
+from audio.chunk import (
+    BLOCK_MS,
+    FRAME_MS,
+    NARROW_RATE_HZ,
+    PARTIES,
+    Block,
+    FrameFacts,
+    Int16Array,
+    LineState,
+    Measure,
+)
 from audio.facts import frame_levels
 from audio.state import Stateful
 
@@ -123,6 +133,17 @@ def rectified_means(native: tuple[Int16Array, Int16Array], rate_hz: tuple[int, i
     return means
 
 
+def _rectified_means_of(block: Block) -> Float64Array:
+    """`rectified_means` of a block; at 8 kHz both legs at once, from samples that are the same but for their scale."""
+    if block.rate_hz != (NARROW_RATE_HZ, NARROW_RATE_HZ) or block.narrow.shape[1] != len(block.native[0]):
+        return rectified_means(block.native, block.rate_hz)
+    step = NARROW_RATE_HZ * ENVELOPE_STEP_MS // 1000
+    sums = np.add.reduce(np.abs(block.narrow).reshape(2, -1, step), axis=2)
+    means: Float64Array = sums.astype(np.float64)
+    means /= step
+    return means
+
+
 def active_level(energy: int, active_ms: npt.NDArray[Any]) -> tuple[float, float] | None:
     """Active speech level by ITU-T P.56.
 
@@ -181,13 +202,12 @@ class LevelDetector(Stateful):
     def push(self, facts: FrameFacts, line: LineState) -> list[Measure]:
         """Take the facts of the next block; returns measures at every fourth."""
         block = facts.block
-        self._open.append((rectified_means(block.native, block.rate_hz), line.watching))
+        self._open.append((_rectified_means_of(block), line.watching))
         if line.watching:
+            voiced = facts.speech_probability >= self.settings.voiced_probability_min
             for leg in range(2):
                 self._open_energy[leg] += _energy_of(facts, leg) * (_TICK_HZ // block.rate_hz[leg])
-            self._open_voiced_ms += FRAME_MS * np.add.reduce(
-                facts.speech_probability >= self.settings.voiced_probability_min, axis=1
-            )
+                self._open_voiced_ms[leg] += FRAME_MS * int(np.count_nonzero(voiced[leg]))
             self._note_noise(facts)
         if (block.index + 1) % self.settings.every_blocks:
             return []
@@ -200,17 +220,15 @@ class LevelDetector(Stateful):
         if self._noise_at + block.frames > self._noise.shape[1]:
             columns = (self._noise_at + np.arange(block.frames)) % self._noise.shape[1]
         self._noise_at = (self._noise_at + block.frames) % self._noise.shape[1]
-        quiet = ~facts.speech & (facts.speech_probability < self.settings.noise_probability_max)
-        for leg in range(2):
-            level = facts.level_dbov[leg]
-            candidates = quiet[leg] & (level > self.settings.usable_dbov_min)
-            if candidates.any():
-                if facts.varied is not None:
-                    varied = facts.varied[leg]
-                else:
-                    varied = frame_levels(block.native[leg], block.frames)[1]
-                candidates = candidates & varied & block.present[leg]
-            self._noise[leg, columns] = np.where(candidates, level, np.float32(np.inf))
+        usable = facts.level_dbov > self.settings.usable_dbov_min
+        usable &= facts.speech_probability < self.settings.noise_probability_max
+        usable &= ~facts.speech
+        usable &= block.present
+        if facts.varied is not None:
+            usable &= facts.varied
+        else:
+            usable &= np.stack([frame_levels(native, block.frames)[1] for native in block.native])
+        self._noise[:, columns] = np.where(usable, facts.level_dbov, np.float32(np.inf))
 
     def _slide(self) -> None:
         """Close one entry of the window, and let the oldest go."""

@@ -105,71 +105,72 @@ class LivenessDetector(Stateful):
             for leg in self._legs:
                 leg.begin()
                 leg.forget_run(max(since_ms, block.start_ms))
-        dead = [self._dead_frames(block, party) for party in range(2)]
+        dead = self._dead_frames(block)
+        spoken: list[list[bool]] = facts.speech.tolist()
         measures: list[Measure] = []
         watched = line.watching and block.end_ms > since_ms
         for party in range(2):
             if not watched or line.muted[party]:
                 self._legs[party].forget_run(block.end_ms)
             else:
-                self._follow_leg(facts, party, dead[party])
+                self._follow_leg(block, party, spoken[party], dead[party])
         for party in range(2):
             if watched:
-                self._follow_talker(facts, party, line.muted[1 - party])
+                self._follow_talker(block, party, spoken, line.muted[1 - party])
             since, value = self._one_way(party, block.end_ms) if watched and not line.muted[party] else (0, 0)
             self._tell(measures, "one_way_ms", party, value, since, block.end_ms)
             since, value = self._missing(party, block.end_ms) if watched else (0, 0)
             self._tell(measures, "missing_leg_ms", party, value, since, block.end_ms)
         return measures
 
-    def _dead_frames(self, block: Block, party: int) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
-        """Samples per frame that equal the one before (missing samples are zeros, so they do too), intp `(frames,)`."""
-        samples, leg = block.native[party], self._legs[party]
-        if leg.attached_ms < 0 and block.attached[party]:
-            leg.attached_ms = block.start_ms
-        same = np.empty(len(samples), np.bool_)
-        same[0] = int(samples[0]) == leg.last_value
-        np.equal(samples[1:], samples[:-1], out=same[1:])
-        leg.last_value = int(samples[-1])
-        return np.array([np.count_nonzero(frame) for frame in same.reshape(block.frames, -1)], dtype=np.intp)
+    def _dead_frames(self, block: Block) -> list[list[int]]:
+        """Per leg and frame, the samples that equal the one before (missing samples are zeros, so they do too)."""
+        counts: list[list[int]] = []
+        for samples, leg, attached in zip(block.native, self._legs, block.attached, strict=True):
+            if leg.attached_ms < 0 and attached:
+                leg.attached_ms = block.start_ms
+            same = np.empty(len(samples), np.bool_)
+            same[0] = int(samples[0]) == leg.last_value
+            np.equal(samples[1:], samples[:-1], out=same[1:])
+            leg.last_value = int(samples[-1])
+            counts.append([int(np.count_nonzero(frame)) for frame in same.reshape(block.frames, -1)])
+        return counts
 
-    def _follow_leg(self, facts: FrameFacts, party: int, dead: np.ndarray[tuple[int], np.dtype[np.intp]]) -> None:
-        leg, block = self._legs[party], facts.block
-        per_frame = len(block.native[party]) // block.frames
-        leg.samples += per_frame * block.frames
-        leg.dead_samples += int(dead.sum())
-        spoken = facts.speech[party]
-        leg.spoke = leg.spoke or bool(spoken.any())
+    def _follow_leg(self, block: Block, party: int, spoken: list[bool], dead: list[int]) -> None:
+        leg, frames = self._legs[party], block.frames
+        per_frame = len(block.native[party]) // frames
+        leg.samples += per_frame * frames
+        leg.dead_samples += sum(dead)
+        leg.spoke = leg.spoke or True in spoken
         # What is left of a run of dead frames is judged before it becomes habit, so it joins only once it is over.
-        is_dead = (dead >= self._s.dead_share_min * per_frame) & ~spoken
-        if not is_dead.any():  # As most blocks of a live line are.
+        enough = self._s.dead_share_min * per_frame
+        is_dead = [count >= enough and not speaks for count, speaks in zip(dead, spoken, strict=True)]
+        if True not in is_dead:  # As most blocks of a live line are.
             leg.quiet_dead_frames += leg.run_frames
-            leg.quiet_frames += leg.run_frames + block.frames - int(np.count_nonzero(spoken))
-            leg.live_frames += block.frames
+            leg.quiet_frames += leg.run_frames + frames - sum(spoken)
+            leg.live_frames += frames
             leg.run_frames, leg.pauses_in_run, leg.dead_since_ms = 0, 0, block.end_ms
             return
-        if is_dead.all():
-            leg.run_frames += block.frames
+        if False not in is_dead:
+            leg.run_frames += frames
             return
-        last_live = block.frames - 1 - int(np.argmax(~is_dead[::-1]))
-        quiet = ~spoken[: last_live + 1]
-        leg.quiet_dead_frames += leg.run_frames + int(np.count_nonzero(is_dead[: last_live + 1]))
-        leg.quiet_frames += leg.run_frames + int(np.count_nonzero(quiet))
-        leg.live_frames += int(np.count_nonzero(~is_dead))
-        leg.run_frames = block.frames - 1 - last_live
+        last_live = frames - 1 - is_dead[::-1].index(False)
+        leg.quiet_dead_frames += leg.run_frames + sum(is_dead[: last_live + 1])
+        leg.quiet_frames += leg.run_frames + last_live + 1 - sum(spoken[: last_live + 1])
+        leg.live_frames += frames - sum(is_dead)
+        leg.run_frames = frames - 1 - last_live
         leg.dead_since_ms = block.start_ms + (last_live + 1) * FRAME_MS
         leg.pauses_in_run = 0
 
-    def _follow_talker(self, facts: FrameFacts, party: int, other_muted: bool) -> None:
+    def _follow_talker(self, block: Block, party: int, spoken: list[list[bool]], other_muted: bool) -> None:
         """Counts the pauses of `party` that the other leg leaves unanswered (on the other leg's account)."""
-        talker, listener, block = self._legs[party], self._legs[1 - party], facts.block
-        spoken = facts.speech[party]
-        frames = int(np.count_nonzero(spoken))
+        talker, listener = self._legs[party], self._legs[1 - party]
+        frames = sum(spoken[party])
         talker.talk_frames += frames
         if frames:
-            talker.talk_end_ms = block.end_ms - int(np.argmax(spoken[::-1])) * FRAME_MS
+            talker.talk_end_ms = block.end_ms - spoken[party][::-1].index(True) * FRAME_MS
             talker.talked_frames += frames
-        if facts.speech[1 - party].any():
+        if True in spoken[1 - party]:
             talker.talked_frames = 0  # Answered, or interrupted: the next pause needs new words before it.
             return
         silent_ms = block.end_ms - talker.talk_end_ms
