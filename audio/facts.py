@@ -109,7 +109,6 @@ class FactsMaker(Stateful):
         settings = self.settings
         levels, varied, energy, peak = _both_levels(block)
         usable = usable_frames(levels, varied, block.present, settings.usable_dbov_min)
-        probability = self._voice.push(block.wide, levels)
         whole: list[bool] = np.logical_and.reduce(usable, axis=1).tolist()
         floors = np.array(
             [
@@ -118,6 +117,7 @@ class FactsMaker(Stateful):
             ],
             dtype=np.float32,
         )
+        probability = self._voice.push(block.wide, levels, floors)
         gate = np.maximum(np.float32(settings.speech_level_dbov_min), floors + settings.speech_over_floor_db)
         speech = (probability >= settings.speech_probability_min) & (levels > gate[:, None])
         return FrameFacts(block, probability, levels, floors, speech, energy, varied, peak)

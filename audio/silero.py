@@ -76,8 +76,9 @@ class SileroNetwork:
         for mine in asked.T.tolist():
             count = sum(mine)
             if count:
-                rows = slice(None) if count == legs else mine
-                self._step(gates[at : at + count], h, c, rows, heard[at : at + count])
+                first = 0 if count == legs else mine.index(True)  # of two legs, one or both
+                rows = slice(first, first + count)
+                self._step(gates[at : at + count], h[rows], c[rows], heard[at : at + count])
                 at += count
         np.maximum(heard, 0.0, out=heard)
         probabilities: Float32Array = 1.0 / (1.0 + np.exp(-(heard @ self._w_out + self._b_out)))
@@ -105,21 +106,21 @@ class SileroNetwork:
         gates += self._bias
         return gates
 
-    def _step(
-        self, gates: Float32Array, h: Float32Array, c: Float32Array, rows: slice | list[bool], heard: Float32Array
-    ) -> None:
-        """One frame: takes some rows of the `(legs, 128)` states on, in place, and leaves their new `h` in `heard`."""
-        both: Float32Array = np.dot(h[rows], self._w_back)
+    def _step(self, gates: Float32Array, h: Float32Array, c: Float32Array, heard: Float32Array) -> None:
+        """One frame: takes `(rows, 128)` states on, in place, and leaves the new `h` in `heard` too."""
+        both: Float32Array = np.dot(h, self._w_back)
         both += gates
         np.tanh(both, out=both)
         soft = both[:, : 3 * HIDDEN]
         soft += 1.0
         soft *= 0.5
-        cell = c[rows] * both[:, 2 * HIDDEN : 3 * HIDDEN]
-        cell += both[:, :HIDDEN] * both[:, 3 * HIDDEN :]
-        np.tanh(cell, out=heard)
-        heard *= both[:, HIDDEN : 2 * HIDDEN]
-        c[rows], h[rows] = cell, heard
+        let_in = both[:, :HIDDEN]
+        let_in *= both[:, 3 * HIDDEN :]
+        c *= both[:, 2 * HIDDEN : 3 * HIDDEN]
+        c += let_in
+        np.tanh(c, out=h)
+        h *= both[:, HIDDEN : 2 * HIDDEN]
+        heard[:] = h
 
 
 def probe_frames() -> Float32Array:

@@ -4,10 +4,14 @@ The 6.2 model hears telephone speech that 6.0 misses (notes of the house: 70 aga
 It ships in the package `silero-vad`, whose Python code needs torch; the file does not, so it is found without importing
 the package. Where it is absent, the 6.0 file of faster-whisper stands in, and says so in `version`.
 
-The model takes frames of 512 samples with the 64 before them and carries `h` and `c`. It is asked once a block and
-party, so that what it computes is the same however the audio was cut. Frames far below speech are not asked at all,
-once 16 of them have passed; `h` and `c` then stay as they are. That is part of the canonical path, not an option:
-with and without it, alerts would differ.
+The model takes frames of 512 samples with the 64 before them and carries `h` and `c`. It is asked once a block, so that
+what it computes is the same however the audio was cut. Where energy alone decides it is not asked at all: a frame that
+does not stand out from the line's noise is never speech, whatever the model says. The frames just before and after one
+that does are asked, so that the model hears each word in and out; else `h` and `c` stay as they are. That is part of
+the canonical path, not an option: with and without it, alerts could differ.
+
+On lca40 56 % of the frames are asked and 0.36 % of the decisions change; with noise at -48 dBov on the same call 45 %
+are asked and 1 % change, nearly all of them louder frames that are speech a little sooner.
 """
 
 from __future__ import annotations
@@ -35,15 +39,20 @@ STATE_SIZE = 128
 
 @dataclass(frozen=True, slots=True)
 class VoiceActivitySettings:
-    """When a frame need not be asked.
+    """Which frames are asked.
 
     Attributes:
-        skip_under_dbov: level under which a frame counts as quiet; the quietest speech frames lie 10 dB above.
-        skip_after_frames: quiet frames in a row that are still asked, so that the model sees each word out.
+        loud_dbov_min: frames under this are quiet; the quietest speech frames lie 10 dB above.
+        loud_over_floor_db: as are frames that pass the noise floor by less; speech must pass it by 6 dB.
+        after_frames: quiet frames in a row after a loud one that are still asked, so that the model sees each word out.
+        before_frames: quiet frames of the same block before a loud one that are asked, so that it does not begin with a
+            word's first sound.
     """
 
-    skip_under_dbov: float = -60.0
-    skip_after_frames: int = 16
+    loud_dbov_min: float = -60.0
+    loud_over_floor_db: float = 3.0
+    after_frames: int = 8
+    before_frames: int = 2
 
 
 class SileroModel:
@@ -164,17 +173,23 @@ class VoiceActivity(Stateful):
         self._context = np.zeros((legs, CONTEXT_SAMPLES), dtype=np.float32)
         self._quiet = [0] * legs
 
-    def push(self, wide: Float32Array, level_dbov: npt.NDArray[np.floating[Any]]) -> Float32Array:
+    def push(
+        self,
+        wide: Float32Array,
+        level_dbov: npt.NDArray[np.floating[Any]],
+        floor_dbov: npt.NDArray[np.floating[Any]],
+    ) -> Float32Array:
         """Probabilities of the frames of one block.
 
         Args:
             wide: float32 `(legs, n * 512)` in [-1, 1) at 16 kHz.
             level_dbov: `(legs, n)`, level of each frame.
+            floor_dbov: `(legs,)`, noise floor.
 
         Returns:
             float32 `(legs, n)` in 0..1; 0 for frames that are not asked.
         """
-        asked = self._asked(level_dbov)
+        asked = self._asked(level_dbov, floor_dbov)
         context, self._context = self._context, wide[:, -CONTEXT_SAMPLES:].copy()
         probabilities = np.zeros(asked.shape, dtype=np.float32)
         if not asked.any():
@@ -188,17 +203,19 @@ class VoiceActivity(Stateful):
         probabilities.T[asked.T] = said
         return probabilities
 
-    def _asked(self, level_dbov: npt.NDArray[np.floating[Any]]) -> BoolArray:
-        asked = np.ones(level_dbov.shape, dtype=np.bool_)
-        limit, under = self.settings.skip_after_frames, self.settings.skip_under_dbov
-        for leg, levels in enumerate(level_dbov.tolist()):
+    def _asked(self, level_dbov: npt.NDArray[np.floating[Any]], floor_dbov: npt.NDArray[np.floating[Any]]) -> BoolArray:
+        settings = self.settings
+        limit, ahead = settings.after_frames, settings.before_frames
+        loud_dbov = np.maximum(settings.loud_dbov_min, floor_dbov + settings.loud_over_floor_db)
+        asked: list[list[bool]] = (level_dbov >= loud_dbov[:, None]).tolist()
+        for leg, frames in enumerate(asked):
             quiet = self._quiet[leg]
-            for index, level in enumerate(levels):
-                if level >= under:
+            for index, loud in enumerate(frames):
+                if loud:
                     quiet = 0
+                    frames[max(0, index - ahead) : index] = [True] * min(ahead, index)
                 elif quiet <= limit:
                     quiet += 1
-                if quiet > limit:
-                    asked[leg, index] = False
+                    frames[index] = quiet <= limit
             self._quiet[leg] = quiet
-        return asked
+        return np.array(asked, dtype=np.bool_)

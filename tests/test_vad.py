@@ -22,6 +22,9 @@ def joined(facts: list[FrameFacts], name: str) -> np.ndarray:
     return np.concatenate([getattr(item, name) for item in facts], axis=1)
 
 
+NO_FLOOR = np.full(2, -100.0)
+
+
 def test_the_model_is_the_one_that_hears_telephones_and_is_found_without_torch(silero: SileroModel) -> None:
     assert silero.version.startswith("silero-6.2")
     assert "silero_vad" not in sys.modules
@@ -35,7 +38,9 @@ def test_without_the_package_the_fallback_says_that_it_is_one(monkeypatch: pytes
     )
     model = load_silero.__wrapped__()
     assert model.version == "silero-6.0 (fallback)"
-    assert VoiceActivity(model).push(np.zeros((2, 4_096), dtype=np.float32), np.full((2, 8), -20.0)).shape == (2, 8)
+    assert VoiceActivity(model).push(
+        np.zeros((2, 4_096), dtype=np.float32), np.full((2, 8), -20.0), NO_FLOOR
+    ).shape == (2, 8)
 
 
 def test_most_loud_frames_of_a_real_caller_are_heard(silero: SileroModel, lca40: tuple[Int16Array, Int16Array]) -> None:
@@ -53,8 +58,8 @@ def test_skipping_quiet_frames_changes_nearly_no_decision(
     voice, asked, given = VoiceActivity(silero, legs=1), VoiceActivity(silero, legs=1), []
     for block in blocks_of(agent, customer):
         level, _ = frame_levels(block.native[0], block.frames)
-        plain = asked.push(block.wide[:1], np.zeros((1, block.frames)))
-        given.append((voice.push(block.wide[:1], level[None]) >= 0.5) != (plain >= 0.5))
+        plain = asked.push(block.wide[:1], np.zeros((1, block.frames)), NO_FLOOR[:1])
+        given.append((voice.push(block.wide[:1], level[None], NO_FLOOR[:1]) >= 0.5) != (plain >= 0.5))
     assert np.mean(np.concatenate(given, axis=1)) < 0.01
 
 
@@ -86,26 +91,35 @@ class CountingModel(SileroModel):
         return np.full(len(frames), 0.9, dtype=np.float32), h, c
 
 
-@pytest.mark.parametrize(("level", "asked"), [(-60.1, 16), (-60.0, 32), (-59.9, 32)])
-def test_frames_are_skipped_after_16_under_minus_60_dbov(level: float, asked: int) -> None:
+@pytest.mark.parametrize(
+    ("level", "floor", "asked"),
+    [(-60.1, -100, 8), (-60.0, -100, 32), (-45.1, -48, 8), (-45.0, -48, 32), (-60.0, -64, 32), (-59.9, -62.5, 8)],
+)
+def test_frames_under_minus_60_or_3_db_over_the_floor_are_asked_no_more_after_8(
+    level: float, floor: float, asked: int
+) -> None:
     model = CountingModel()
     voice = VoiceActivity(model, legs=1)
-    got = np.concatenate([voice.push(SILENCE, np.full((1, 8), level)) for _ in range(4)], axis=1)
+    got = np.concatenate([voice.push(SILENCE, np.full((1, 8), level), np.array([floor])) for _ in range(4)], axis=1)
     assert sum(model.frames) == asked
     assert np.count_nonzero(got == 0) == 32 - asked
 
 
-def test_one_louder_frame_in_a_skipped_block_is_asked_at_once() -> None:
+def test_a_louder_frame_in_a_skipped_block_is_asked_with_the_two_before_it_and_the_eight_after() -> None:
     model = CountingModel()
     voice = VoiceActivity(model, legs=1)
+    quiet = np.full((1, 8), -90.0)
     for _ in range(3):
-        voice.push(SILENCE, np.full((1, 8), -90.0))
-    levels = np.full((1, 8), -90.0)
-    levels[0, 3] = -20.0
-    got = voice.push(SILENCE, levels)[0]
-    assert model.frames[-1] == 5
-    assert got[:3].tolist() == [0, 0, 0]
-    assert (got[3:] > 0).all()
+        voice.push(SILENCE, quiet, NO_FLOOR[:1])
+    levels = quiet.copy()
+    levels[0, 5] = -20.0
+    got = [voice.push(SILENCE, level, NO_FLOOR[:1])[0] for level in (levels, quiet, quiet)]
+    assert model.frames[-2:] == [5, 6]
+    assert np.flatnonzero(np.concatenate(got)).tolist() == list(range(3, 14))
+    levels = np.roll(levels, -5, axis=1)
+    assert np.flatnonzero(voice.push(SILENCE, levels, NO_FLOOR[:1])[0]).tolist() == list(range(8)), (
+        "not before its block"
+    )
 
 
 def test_silence_is_minus_100_and_full_scale_is_0_dbov() -> None:
