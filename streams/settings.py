@@ -91,7 +91,7 @@ class Settings:
 FIELDS = {item.name: item for item in dataclasses.fields(Settings) if "secret" not in item.metadata}
 
 
-def add_arguments(parser: argparse.ArgumentParser, *names: str) -> None:
+def add_arguments(parser: argparse._ActionsContainer, *names: str) -> None:
     """The flags of these settings, and `--config`; a flag that is not given leaves no trace in the arguments."""
     for name in names:
         item = FIELDS[name]

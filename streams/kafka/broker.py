@@ -244,8 +244,8 @@ class LocalBroker:
 
         held = Secrets(self.folder / "secrets")
         return (
-            f"vigie: clients need SASL_SSL with {MECHANISM}, user {USER}, "
-            f"the password in {held.password_file} and the CA certificate {held.ca_file}"
+            f"vigie: clients need --security SASL_SSL --mechanism {MECHANISM} --user {USER} "
+            f"--password-file {held.password_file} --ca-file {held.ca_file}"
         )
 
     def _secrets(self) -> Any:

@@ -21,7 +21,10 @@ from streams.kafka.producing import CallsProducer
 from streams.kafka.records import AudioRecord
 from streams.kafka.topics import Topics, create_topics, partition_counts
 from streams.replay.sources import Failure, Found
+from streams.settings import CREATING, KAFKA, Settings, load
 
+SETTINGS = tuple(name for name in (*KAFKA, *CREATING, "config") if name != "broker")
+"""Settings whose flags `vigie replay --to` takes."""
 AT_ONCE = 64
 """Calls in progress unless told; each holds its recording open."""
 INTERRUPTED = 130
@@ -36,9 +39,9 @@ def run_live(args: argparse.Namespace, found: Found) -> int:
     Raises:
         VigieError: no broker answers, or it refuses.
     """
-    connection, topics = Connection(args.to), Topics()
-    if topics.audio not in partition_counts(connection, [topics.audio]):
-        create_topics(connection, topics)
+    settings = load({**{name: getattr(args, name, None) for name in SETTINGS}, "broker": args.to})
+    connection, topics = settings.connection(), settings.topics()
+    _need_topics(connection, topics, settings)
     pace = Pace.BATCH if args.speed is None else Pace.LIVE
     scripts = [Script(source, pace.value, args.chunk_ms) for source in found.calls]
     plan = Plan(scripts, args.calls, args.loop, args.id_suffix)
@@ -60,6 +63,18 @@ def run_live(args: argparse.Namespace, found: Found) -> int:
     if failures or producer.undelivered:
         return 1
     return INTERRUPTED if halt.is_set() and not args.loop else 0
+
+
+def _need_topics(connection: Connection, topics: Topics, settings: Settings) -> None:
+    """Make the topics where nobody has yet; those that are there are used as they are."""
+    if topics.audio not in partition_counts(connection, [topics.audio]):
+        create_topics(
+            connection,
+            topics,
+            partitions=settings.partitions,
+            replication=settings.replication,
+            retention_ms=settings.retention_ms(),
+        )
 
 
 @contextlib.contextmanager

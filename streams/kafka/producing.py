@@ -25,6 +25,9 @@ LINGER_MS = 20
 """How long a record waits for others of its partition: few and large requests, and little beside a chunk of 100 ms."""
 BATCH_BYTES = 128 * 1024
 REQUEST_BYTES_MAX = MESSAGE_BYTES_MAX
+REQUEST_MS_MAX = 15_000
+BLOCK_MS_MAX = 60_000
+"""How long a topic's partitions may stay unknown."""
 DELIVERY_MS_MAX = 120_000
 """A record that the cluster has not confirmed by then, over all retries, counts as undelivered."""
 
@@ -46,12 +49,13 @@ class CallsProducer:
     Args:
         connection: the brokers.
         topic: the name of calls.audio, with its prefix.
+        patience_ms: how long a record may wait for its confirmation, over all retries.
 
     Raises:
         VigieError: no broker answers, or it lets nobody in who says this.
     """
 
-    def __init__(self, connection: Connection, topic: str) -> None:
+    def __init__(self, connection: Connection, topic: str, patience_ms: int = DELIVERY_MS_MAX) -> None:
         self._topic = topic
         self._state = threading.Condition()
         self._unconfirmed_bytes = 0
@@ -67,7 +71,9 @@ class CallsProducer:
                 linger_ms=LINGER_MS,
                 batch_size=BATCH_BYTES,
                 max_request_size=REQUEST_BYTES_MAX,
-                delivery_timeout_ms=DELIVERY_MS_MAX,
+                delivery_timeout_ms=patience_ms,
+                request_timeout_ms=min(REQUEST_MS_MAX, patience_ms - LINGER_MS - 1),
+                max_block_ms=min(BLOCK_MS_MAX, patience_ms),
             )
 
     @property

@@ -58,6 +58,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_live_arguments(parser: argparse.ArgumentParser) -> None:
+    from streams.settings import CREATING, KAFKA
+    from streams.settings import add_arguments as add_settings
+
     live = parser.add_argument_group("as live calls on Kafka, instead of --out")
     live.add_argument("--to", metavar="HOST:PORT", help="the cluster; several addresses with commas")
     live.add_argument("--speed", metavar="N|max", type=_speed, default=1.0, help="times real speed (default: 1)")
@@ -68,6 +71,7 @@ def _add_live_arguments(parser: argparse.ArgumentParser) -> None:
     live.add_argument("--stagger", metavar="S", type=_seconds, default=0.0, help="seconds from start to start")
     live.add_argument("--for", metavar="S", type=_seconds, dest="for_s", help="stop after so many seconds")
     live.add_argument("--id-suffix", metavar="TEXT", default="", help="add this to every call id, for another run")
+    add_settings(live, *(name for name in (*KAFKA, *CREATING) if name != "broker"))
 
 
 def _speed(text: str) -> float | None:

@@ -23,6 +23,8 @@ from streams.kafka.children import dies_with_parent
 START_S_MAX = 600
 """The very first start may download Kafka on a slow line."""
 STOP_S_MAX = 60
+QUICK_START = "-XX:TieredStopAtLevel=1"
+"""Only the quick compiler: 2.9 instead of 4.6 CPU seconds to a broker that answers; slower under a load that no test has."""
 
 
 @dataclass(slots=True)
@@ -80,6 +82,7 @@ def start(data: Path, *options: str, port: int = 0) -> Broker:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        env={**os.environ, "JAVA_TOOL_OPTIONS": QUICK_START},
         preexec_fn=lambda: dies_with_parent(signal.SIGTERM),
     )
     watch = threading.Timer(START_S_MAX, process.kill)
