@@ -81,8 +81,8 @@ def run(args: argparse.Namespace) -> int:
         raise _Told
 
     before = {number: signal.signal(number, told) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
+    folder = (args.data or _default_data()).absolute()
     try:
-        folder = (args.data or _default_data()).absolute()
         java = find_java()
         jars = kafka_jars()
         with _locked(folder) as lock:
@@ -101,6 +101,12 @@ def run(args: argparse.Namespace) -> int:
                 broker.stop()
     except _Told:
         return 0
+    except OSError as error:
+        raise VigieError(
+            f"the broker's files cannot be used: {error.strerror or error}",
+            remedy="Free the space, or name a folder that can be written with --data",
+            where=str(error.filename or folder),
+        ) from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

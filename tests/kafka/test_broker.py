@@ -174,6 +174,20 @@ def test_an_open_folder_cannot_be_reopened_as_a_secured_one(tmp_path: Path, caps
     assert re.search(r"made without --secure", capsys.readouterr().err)
 
 
+def test_a_data_folder_that_cannot_be_used_is_the_callers_mistake(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    need_kafka()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "server.properties").mkdir()
+    for folder in ("data", "data/server.properties/../../file/below"):
+        (tmp_path / "file").write_text("x")
+        assert cli.main(["broker", "--data", str(tmp_path / folder), "--port", "0"]) == 2
+        told = capsys.readouterr().err
+        assert "--data" in told
+        assert told.count("\n") == 1
+
+
 def test_python_runs_the_same_command(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "streams", "broker", "--data", str(tmp_path / "file"), "--port", "70000"],
