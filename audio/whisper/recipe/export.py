@@ -87,9 +87,9 @@ def measure(folder: pathlib.Path, heldout: str | None, world: str, count: int, s
     print("multilingual:", model.model.is_multilingual, flush=True)
     raw: Any = np.load(heldout) if heldout else corpus(world, count, seed, True, 0.0)
     audio, ends = raw["audio"], raw["ends"]
-    texts, languages = raw["texts"], raw["languages"]
+    texts, languages, counts = raw["texts"], raw["languages"], raw["counts"]
     channel = Telephone(np.random.default_rng(0))
-    totals: dict[str, list[int]] = {}
+    totals: dict[str, list[int]] = {}  # wrong words, words, utterances
     settings: dict[str, dict[str, Any]] = {"30 s beam 1": {"beam_size": 1, "without_timestamps": True}}
     if not quick:
         settings |= {"30 s beam 5": {"beam_size": 5, "without_timestamps": True}, "30 s beam 1 stamps": {"beam_size": 1}}
@@ -110,9 +110,12 @@ def measure(folder: pathlib.Path, heldout: str | None, world: str, count: int, s
             for beam in (1,) if quick else (1, 5):
                 heard[f"short beam {beam}"] = short_window(model, x, language, beam).split()
             for window, hypothesis in heard.items():
-                tally = totals.setdefault(f"{language} {name} {window}", [0, 0])
-                tally[0] += word_errors(reference, hypothesis)
-                tally[1] += len(reference)
+                wrong = word_errors(reference, hypothesis)
+                for group in ("all", "one sentence" if counts[i] == 1 else "several in one breath"):
+                    tally = totals.setdefault(f"{language} {name} {window}, {group}", [0, 0, 0])
+                    tally[0] += wrong
+                    tally[1] += len(reference)
+                    tally[2] += 1
             if i < 8 and name == "telephone":
                 print("  said :", " ".join(reference), *(f"\n  {k}: {' '.join(v)}" for k, v in heard.items()), flush=True)
             if name == "telephone" and i % 3 == 0:
@@ -137,9 +140,10 @@ def measure(folder: pathlib.Path, heldout: str | None, world: str, count: int, s
         prompt = [token("<|startoftranscript|>"), token("<|en|>"), token("<|transcribe|>"), token("<|notimestamps|>")]
         likely.append(model.model.generate(states, [prompt], return_no_speech_prob=True)[0].no_speech_prob)
     print(f"non-speech: {silent} of 60 without text; no_speech_prob over 0.6 in {sum(p > 0.6 for p in likely)}")
-    print("\n| held-out voices | words | WER |\n|---|---|---|")
+    print("\n| held-out voices | utterances | words | WER |\n|---|---|---|---|")
     for key in sorted(totals):
-        print(f"| {key} | {totals[key][1]} | {100 * totals[key][0] / totals[key][1]:.1f} % |")
+        wrong, words, utterances = totals[key]
+        print(f"| {key} | {utterances} | {words} | {100 * wrong / words:.1f} % |")
 
 
 def main() -> None:

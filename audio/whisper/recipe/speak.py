@@ -3,8 +3,8 @@
     python speak.py world.yaml OUT.npz --count 14000 --seed 1               # training voices and sentences
     python speak.py world.yaml HELDOUT.npz --count 700 --seed 2 --heldout   # voices and slot fills kept from training
 
-Writes one .npz: `audio` (int16, every utterance end to end), `ends` (int64 sample offsets), `texts`, `languages`, `voices`, and
-`marks` (one string an utterance: "character:sample ..." for the word starts espeak-ng announced; empty for flite).
+Writes one .npz: `audio` (int16, every utterance end to end), `ends` (int64 sample offsets), `texts`, `languages`, `voices`, `counts` (sentences in the utterance; 0: words in no
+order), and `marks` (one string an utterance: "character:sample ..." for the word starts espeak-ng announced; empty for flite).
 Needs the espeak-ng library (called in the process, thirty times faster than its program) and flite on the PATH.
 The same seed gives the same sentences and voices.
 
@@ -87,12 +87,12 @@ class World:
             text = self.filled(template, language, rng)
         return text
 
-    def utterance(self, language: str, rng: random.Random) -> str:
-        """One to three sentences; now and then a few words in no order, so that sounds and not sentences are learnt."""
+    def utterance(self, language: str, rng: random.Random) -> tuple[str, int]:
+        """One to three sentences and how many; now and then a few words in no order, so that sounds and not sentences are learnt."""
         if rng.random() < self.jumble:
-            return " ".join(rng.choice(self.words[language]) for _ in range(rng.randint(1, 6)))
+            return " ".join(rng.choice(self.words[language]) for _ in range(rng.randint(1, 6))), 0
         count = rng.choices([1, 2, 3], [0.68, 0.25, 0.07])[0]
-        return " ".join(self.sentence(language, rng) for _ in range(count))
+        return " ".join(self.sentence(language, rng) for _ in range(count)), count
 
 
 class Event(ctypes.Structure):
@@ -183,16 +183,16 @@ def story_turns(folder: str) -> dict[str, list[str]]:
     return turns
 
 
-def _one(job: tuple[str, float, bool, int, int, dict[str, list[str]]]) -> tuple[np.ndarray, str, str, str, str]:
+def _one(job: tuple[str, float, bool, int, int, dict[str, list[str]]]) -> tuple[np.ndarray, str, str, str, str, int]:
     global _world
     path, jumble, heldout, seed, index, stories = job
     _world = _world or World(path, jumble, heldout)
     rng = random.Random(seed * 1_000_003 + index)
     language = rng.choice(["en", "fr"])
     told = bool(stories) and rng.random() < STORIES_SHARE
-    text = rng.choice(stories[language]) if told else _world.utterance(language, rng)
+    text, count = (rng.choice(stories[language]), 1) if told else _world.utterance(language, rng)
     samples, voice, marks = speak(text, language, rng, heldout)
-    return samples, text, language, voice, marks
+    return samples, text, language, voice, marks, count
 
 
 def corpus(
@@ -204,7 +204,7 @@ def corpus(
         rows = pool.map(_one, [(world, jumble, heldout, seed, k, turns) for k in range(count)], chunksize=50)
     return {"audio": np.concatenate([r[0] for r in rows]), "ends": np.cumsum([len(r[0]) for r in rows]),
             "texts": np.array([r[1] for r in rows]), "languages": np.array([r[2] for r in rows]),
-            "voices": np.array([r[3] for r in rows]), "marks": np.array([r[4] for r in rows])}
+            "voices": np.array([r[3] for r in rows]), "marks": np.array([r[4] for r in rows]), "counts": np.array([r[5] for r in rows])}
 
 
 def main() -> None:
