@@ -124,3 +124,20 @@ def test_every_listed_utterance_has_one_terminal_record(played: dict[str, Any]) 
     assert sorted(listed) == sorted(told)
     assert [m["seq"] for m in played["measurements"]] == list(range(len(played["measurements"])))
     assert [m["last"] for m in played["measurements"]].count(True) == 1
+
+
+@pytest.fixture(scope="module")
+def demonstration() -> LoadedEngine:
+    return LoadedEngine(EngineSetup(model="demo"))
+
+
+@pytest.mark.parametrize("call_id", ["en-angry", "en-good", "fr-bad-line", "fr-good", "fr-hold-transfers"])
+def test_the_demonstration_model_hears_each_story_that_hangs_on_words(
+    call_id: str, demonstration: LoadedEngine
+) -> None:
+    labels = json.loads((CALLS / f"{call_id}.labels.json").read_text(encoding="utf-8"))
+    steps = list(play(SOURCES[call_id], demonstration))
+    rules = {a["rule_id"] for step in steps for a in step.outputs.alerts if a["state"] == "raised"}
+    expected = {e["rule"] for e in labels["expect"]}
+    assert expected <= rules
+    assert rules - expected <= set(labels["allow"])

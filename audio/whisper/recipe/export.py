@@ -80,12 +80,12 @@ def measure(folder: pathlib.Path, heldout: str | None, world: str, count: int, s
     """Print the table."""
     from faster_whisper import WhisperModel
 
-    from speak import corpus
+    from speak import Mix, corpus
     from train import Telephone, not_speech
 
     model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=2)
     print("multilingual:", model.model.is_multilingual, flush=True)
-    raw: Any = np.load(heldout) if heldout else corpus(world, count, seed, True, 0.0)
+    raw: Any = np.load(heldout) if heldout else corpus(world, count, seed, True, Mix(jumble=0.0))
     audio, ends = raw["audio"], raw["ends"]
     texts, languages, counts = raw["texts"], raw["languages"], raw["counts"]
     channel = Telephone(np.random.default_rng(0))

@@ -25,7 +25,7 @@ import subprocess
 import tempfile
 import zlib
 from multiprocessing import Pool
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
@@ -57,11 +57,11 @@ def is_held_out(sentence: str) -> bool:
 class World:
     """Templates with slots, per language."""
 
-    def __init__(self, path: str, jumble: float, heldout: bool) -> None:
+    def __init__(self, path: str, jumble: float, heldout: bool, lengths: tuple[float, ...]) -> None:
         with open(path, encoding="utf8") as file:
             raw = yaml.safe_load(file)
         self.slots = raw["slots"]
-        self.jumble, self.heldout = jumble, heldout
+        self.jumble, self.heldout, self.lengths = jumble, heldout, lengths
         self.groups = {language: [group for party in parties.values() for group in party.values()]
                        for language, parties in raw["sentences"].items()}
         self.templates = {language: [t for group in groups for t in group] for language, groups in self.groups.items()}
@@ -91,7 +91,7 @@ class World:
         """One to three sentences and how many; now and then a few words in no order, so that sounds and not sentences are learnt."""
         if rng.random() < self.jumble:
             return " ".join(rng.choice(self.words[language]) for _ in range(rng.randint(1, 6))), 0
-        count = rng.choices([1, 2, 3], [0.68, 0.25, 0.07])[0]
+        count = rng.choices(range(1, len(self.lengths) + 1), self.lengths)[0]
         return " ".join(self.sentence(language, rng) for _ in range(count)), count
 
 
@@ -138,7 +138,7 @@ class Espeak:
         return np.concatenate(self.chunks).astype(np.float32) / 32768, self.marks
 
 
-STORIES_SHARE = 0.6
+LENGTHS = (0.68, 0.25, 0.07)
 _espeak: Espeak | None = None
 
 
@@ -183,25 +183,34 @@ def story_turns(folder: str) -> dict[str, list[str]]:
     return turns
 
 
-def _one(job: tuple[str, float, bool, int, int, dict[str, list[str]]]) -> tuple[np.ndarray, str, str, str, str, int]:
+class Mix(NamedTuple):
+    """What is spoken: shares of words in no order, of English, of the stories' turns, and of one, two, three sentences."""
+
+    jumble: float = 0.08
+    english: float = 0.5
+    stories: float = 0.6
+    lengths: tuple[float, ...] = LENGTHS
+
+
+def _one(job: tuple[str, Mix, bool, int, int, dict[str, list[str]]]) -> tuple[np.ndarray, str, str, str, str, int]:
     global _world
-    path, jumble, heldout, seed, index, stories = job
-    _world = _world or World(path, jumble, heldout)
+    path, mix, heldout, seed, index, stories = job
+    _world = _world or World(path, mix.jumble, heldout, mix.lengths)
     rng = random.Random(seed * 1_000_003 + index)
-    language = rng.choice(["en", "fr"])
-    told = bool(stories) and rng.random() < STORIES_SHARE
+    language = rng.choice(["en", "fr"]) if mix.english == 0.5 else "en" if rng.random() < mix.english else "fr"
+    told = bool(stories) and rng.random() < mix.stories
     text, count = (rng.choice(stories[language]), 1) if told else _world.utterance(language, rng)
     samples, voice, marks = speak(text, language, rng, heldout)
     return samples, text, language, voice, marks, count
 
 
 def corpus(
-    world: str, count: int, seed: int, heldout: bool, jumble: float, stories: str | None = None
+    world: str, count: int, seed: int, heldout: bool, mix: Mix, stories: str | None = None
 ) -> dict[str, np.ndarray]:
     """The spoken corpus, as the arrays of the .npz."""
     turns = story_turns(stories) if stories else {}
     with Pool(os.cpu_count() or 2) as pool:
-        rows = pool.map(_one, [(world, jumble, heldout, seed, k, turns) for k in range(count)], chunksize=50)
+        rows = pool.map(_one, [(world, mix, heldout, seed, k, turns) for k in range(count)], chunksize=50)
     return {"audio": np.concatenate([r[0] for r in rows]), "ends": np.cumsum([len(r[0]) for r in rows]),
             "texts": np.array([r[1] for r in rows]), "languages": np.array([r[2] for r in rows]),
             "voices": np.array([r[3] for r in rows]), "marks": np.array([r[4] for r in rows]), "counts": np.array([r[5] for r in rows])}
@@ -216,10 +225,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--heldout", action="store_true", help="voices and slot fills that training never hears")
     parser.add_argument("--jumble", type=float, help="share of utterances that are words in no order (0.08, held out 0)")
-    parser.add_argument("--stories", metavar="DIR", help="take 60 %% of the utterances from the turns of these stories")
+    parser.add_argument("--stories", metavar="DIR", help="take a share of the utterances from the turns of these stories")
+    parser.add_argument("--stories-share", type=float, default=0.6)
+    parser.add_argument("--english", type=float, default=0.5, help="share of English")
+    parser.add_argument("--lengths", type=float, nargs=3, default=LENGTHS, metavar="SHARE",
+                        help="utterances of one, two and three sentences")
     args = parser.parse_args()
     jumble = args.jumble if args.jumble is not None else 0.0 if args.heldout else 0.08
-    arrays = corpus(args.world, args.count, args.seed, args.heldout, jumble, args.stories)
+    mix = Mix(jumble, args.english, args.stories_share, tuple(args.lengths))
+    arrays = corpus(args.world, args.count, args.seed, args.heldout, mix, args.stories)
     np.savez(args.out, **arrays)
     print(f"{args.count} utterances, {len(arrays['audio']) / SAMPLE_RATE_HZ / 3600:.2f} h")
 
