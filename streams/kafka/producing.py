@@ -7,11 +7,13 @@ unconfirmed, and the media clock is late by that instead of the memory growing.
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
+from audio.errors import VigieError
 from streams.kafka.connection import Connection, kafka_errors
 from streams.kafka.records import AudioRecord
 from streams.kafka.serde import encode_audio, headers_of, key_of
@@ -30,6 +32,8 @@ BLOCK_MS_MAX = 60_000
 """How long a topic's partitions may stay unknown."""
 DELIVERY_MS_MAX = 120_000
 """A record that the cluster has not confirmed by then, over all retries, counts as undelivered."""
+RENEW_S = 5.0
+"""Between two attempts to find the cluster again after a failure; records that are due in between are undelivered."""
 
 
 @dataclass(slots=True)
@@ -56,14 +60,19 @@ class CallsProducer:
     """
 
     def __init__(self, connection: Connection, topic: str, patience_ms: int = DELIVERY_MS_MAX) -> None:
-        self._topic = topic
+        self._connection, self._topic, self._patience_ms = connection, topic, patience_ms
         self._state = threading.Condition()
         self._unconfirmed_bytes = 0
         self._unconfirmed_records = 0
+        self._spoiled = False
+        self._renew_at_s = 0.0
         self.delivered = Delivered()
-        with kafka_errors(connection):
-            self._producer = KafkaProducer(
-                **connection.for_kafka_python(),
+        self._producer = self._connected()
+
+    def _connected(self) -> KafkaProducer:
+        with kafka_errors(self._connection):
+            return KafkaProducer(
+                **self._connection.for_kafka_python(),
                 client_id="vigie-replay",
                 enable_idempotence=True,
                 acks="all",
@@ -71,9 +80,9 @@ class CallsProducer:
                 linger_ms=LINGER_MS,
                 batch_size=BATCH_BYTES,
                 max_request_size=REQUEST_BYTES_MAX,
-                delivery_timeout_ms=patience_ms,
-                request_timeout_ms=min(REQUEST_MS_MAX, patience_ms - LINGER_MS - 1),
-                max_block_ms=min(BLOCK_MS_MAX, patience_ms),
+                delivery_timeout_ms=self._patience_ms,
+                request_timeout_ms=min(REQUEST_MS_MAX, self._patience_ms - LINGER_MS - 1),
+                max_block_ms=min(BLOCK_MS_MAX, self._patience_ms),
             )
 
     @property
@@ -96,10 +105,14 @@ class CallsProducer:
         """
         value, key = encode_audio(record), key_of(record.call_id)
         size = len(value) + len(key)
+        usable = not self._spoiled or self._renewed()
         with self._state:
             self._state.wait_for(lambda: self._unconfirmed_bytes < UNCONFIRMED_BYTES_MAX)
             self._unconfirmed_bytes += size
             self._unconfirmed_records += 1
+        if not usable:
+            self._failed(size, ConnectionError("no broker answers"))
+            return
         try:
             future = self._producer.send(self._topic, value, key, headers_of(captured_ms))
         except (KafkaError, OSError) as error:
@@ -116,6 +129,26 @@ class CallsProducer:
     def close(self) -> None:
         self._producer.close(timeout=5)
 
+    def _renewed(self) -> bool:
+        """A new producer in the place of one that failed to deliver.
+
+        An idempotent producer of kafka-python takes most failures for the end of it, and refuses all later records
+        (`Aborting producer batches due to fatal error`). Everything is settled before the new one starts, so the order
+        of what is delivered stays.
+        """
+        self.flush()
+        now_s = time.monotonic()
+        if now_s < self._renew_at_s:
+            return False
+        try:
+            fresh = self._connected()
+        except VigieError:
+            self._renew_at_s = time.monotonic() + RENEW_S
+            return False
+        self._producer.close(timeout=0)
+        self._producer, self._spoiled = fresh, False
+        return True
+
     def _confirmed(self, size: int) -> None:
         with self._state:
             self.delivered.records += 1
@@ -124,6 +157,7 @@ class CallsProducer:
 
     def _failed(self, size: int, error: BaseException) -> None:
         with self._state:
+            self._spoiled = True
             self.delivered.undelivered += 1
             self.delivered.reason = self.delivered.reason or f"{type(error).__name__}: {error}"
             self._release(size)

@@ -13,16 +13,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from kafka import KafkaConsumer, TopicPartition
+from kafka.admin import KafkaAdminClient
 from kafka.consumer.fetcher import ConsumerRecord
 
+from audio.chunk import AudioChunk, Encoding, Party
 from streams import cli
 from streams.kafka.connection import Connection
 from streams.kafka.producing import CallsProducer
 from streams.kafka.records import AudioRecord, CallAudio, CallEnded, CallHappened, CallStarted
 from streams.kafka.serde import captured_ms_of, decode_audio
-from streams.kafka.topics import Topics, partition_of
+from streams.kafka.topics import Topics, create_topics, partition_of
 from tests.kafka.brokers import Broker, running
 from tests.replay_fakes import write_wav
 
@@ -198,6 +201,27 @@ def test_a_broker_that_restarts_loses_nothing_and_doubles_nothing(tmp_path: Path
         assert offsets == list(range(0, 96_000, 800))
 
 
+@pytest.mark.slow
+def test_after_an_outage_that_was_too_long_later_records_arrive(tmp_path: Path, topic_prefix: str) -> None:
+    topic, data = Topics(topic_prefix).audio, tmp_path / "kafka"
+    with running(data) as first:
+        connection, port = Connection(first.address), first.port
+        create_topics(connection, Topics(topic_prefix), partitions=1)
+        producer = CallsProducer(connection, topic, patience_ms=2_000)
+        producer.send(CallEnded("before", 1), 0)
+        assert producer.flush(30)
+        first.stop(signal.SIGKILL)
+        producer.send(CallEnded("during", 2), 0)
+        assert producer.flush(60)
+        assert (producer.delivered.records, producer.undelivered) == (1, 1)
+        with running(data, port=port) as second:
+            producer.send(CallEnded("after", 3), 0)
+            assert producer.flush(30)
+            producer.close()
+            assert (producer.delivered.records, producer.undelivered) == (2, 1)
+            assert [record.key for record in taken(second.address, topic)] == [b"before", b"after"]
+
+
 def test_what_cannot_be_delivered_is_counted(broker: Broker, topic_prefix: str) -> None:
     producer = CallsProducer(Connection(broker.address), topic_prefix + "not-there", patience_ms=1_500)
     producer.send(CallEnded("x", 5), 0)
@@ -205,6 +229,45 @@ def test_what_cannot_be_delivered_is_counted(broker: Broker, topic_prefix: str) 
     assert (producer.delivered.records, producer.undelivered) == (0, 1)
     assert producer.delivered.reason
     producer.close()
+
+
+@pytest.fixture
+def narrow_topic(broker: Broker, topic_prefix: str) -> str:
+    """A calls.audio that takes nothing longer than 600 bytes."""
+    admin = KafkaAdminClient(bootstrap_servers=broker.address)
+    form = {"num_partitions": 1, "replication_factor": 1, "configs": {"max.message.bytes": "600"}}
+    admin.create_topics({Topics(topic_prefix).audio: form}, wait_for_metadata=True)
+    admin.close()
+    return Topics(topic_prefix).audio
+
+
+def noise(size: int) -> bytes:
+    """Bytes that no compression makes smaller."""
+    return np.random.default_rng(1).integers(0, 256, size, dtype=np.uint8).tobytes()
+
+
+def test_records_that_the_broker_refuses_make_it_fail(
+    broker: Broker, topic_prefix: str, narrow_topic: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_wav(tmp_path / "a.wav", 0.2)
+    path.write_bytes(path.read_bytes()[:44] + noise(6400))
+    code, told = replay(capsys, broker.address, topic_prefix, str(path), "--speed", "max")
+    assert code == 1
+    assert told["undelivered"] >= 2, "two chunks are too long"
+    assert told["records"] + told["undelivered"] == 4
+    assert told["records"] == len(taken(broker.address, narrow_topic))
+    assert "TooLarge" in told["undelivered_reason"]
+
+
+def test_a_record_that_is_refused_stops_no_later_one(broker: Broker, narrow_topic: str) -> None:
+    producer = CallsProducer(Connection(broker.address), narrow_topic)
+    long = CallAudio("x", AudioChunk(0, 8000, Encoding.PCM16, {Party.AGENT: noise(3200)}))
+    for record in (CallEnded("first", 1), long, CallEnded("second", 2), long, CallEnded("third", 3)):
+        producer.send(record, 0)
+        assert producer.flush(30)
+    producer.close()
+    assert (producer.delivered.records, producer.undelivered) == (3, 2)
+    assert [record.key for record in taken(broker.address, narrow_topic)] == [b"first", b"second", b"third"]
 
 
 @pytest.mark.parametrize(
