@@ -207,10 +207,9 @@ class _Run:
 def _tell(told: dict[str, Any]) -> None:
     from streams.replay.progress import FAILURES_TOLD_MAX, printable
 
-    speed = told["media_ms"] / max(1, told["wall_ms"])
     stopped = f", {told['calls_stopped']} stopped early" if told["calls_stopped"] else ""
     print(
-        f"{told['calls_ended']} calls{stopped}, {told['media_ms'] / 60_000:.1f} min at {speed:.1f}× real speed: "
+        f"{told['calls_ended']} calls{stopped}, {told['media_ms'] / 60_000:.1f} min of calls in {told['wall_ms'] / 1000:.1f} s: "
         f"{told['records']} records, {told['bytes'] / 1e6:.1f} MB"
     )
     if told["late_ms_max"] > 1000:
