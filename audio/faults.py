@@ -19,10 +19,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from audio.chunk import BLOCK_MS, FRAME_MS, PARTIES, FrameFacts, Int16Array, LineState, Measure
 from audio.clipping import ClipBlock, ClipSums
+from audio.runs import constant_runs, likely_copies, true_runs
 from audio.state import Stateful, record
 
 _FULL_SCALE_POWER = float(1 << 30)
@@ -89,15 +89,6 @@ def level_of(samples: Int16Array) -> float:
     wide = samples.astype(np.int64)
     power = int(np.dot(wide, wide)) / len(samples) / _FULL_SCALE_POWER
     return max(-100.0, 10 * math.log10(power)) if power > 0 else -100.0
-
-
-def true_runs(mask: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Starts and ends (exclusive) of the runs of True in bool `(n,)`."""
-    edges = np.flatnonzero(mask[1:] != mask[:-1]) + 1
-    first = [0] if len(mask) and mask[0] else []
-    last = [len(mask)] if len(mask) and mask[-1] else []
-    edges = np.concatenate((np.asarray(first, np.intp), edges, np.asarray(last, np.intp)))
-    return edges[::2], edges[1::2]
 
 
 class LossFinder(Stateful):
@@ -180,19 +171,10 @@ class LossFinder(Stateful):
     def _holes(self, audio: Int16Array, origin: int, fresh: int) -> list[AudioLoss]:
         """Constant runs whose right flank was completed by the newest `fresh` samples."""
         low, high, flank = (self._samples(ms) for ms in (self._s.hole_ms_min, self._s.hole_ms_max, self._s.flank_ms))
-        # A run of 12 ms holds two neighbours of a grid of 6 ms: speech without holes is dismissed by a few compares.
-        grid = audio[:: max(1, low // 2)]
-        quiet = (grid <= self._s.constant_lsb_max) & (grid >= -self._s.constant_lsb_max)
-        if not (quiet[1:] & (grid[1:] == grid[:-1])).any():
-            return []
-        starts, ends = true_runs(audio[1:] == audio[:-1])
-        ends = ends + 1
-        due = ends + flank
-        chosen = (ends - starts >= low) & (ends - starts <= high) & (starts >= flank)
-        chosen &= (due <= len(audio)) & (due > len(audio) - fresh)
         losses = []
-        for start, end in zip(starts[chosen].tolist(), ends[chosen].tolist(), strict=True):
-            if abs(int(audio[start])) > self._s.constant_lsb_max:
+        due = len(audio) - fresh - flank + 1
+        for start, end in constant_runs(audio, low, self._s.constant_lsb_max, due):
+            if end - start > high or start < flank or end + flank > len(audio):
                 continue
             if any(a < origin + end and origin + start < b for a, b in self._gaps):
                 continue
@@ -200,27 +182,11 @@ class LossFinder(Stateful):
                 losses.append(AudioLoss("holes", self._ms(origin + start), self._ms(origin + end)))
         return losses
 
-    def _likely_lags(self, audio: Int16Array, fresh: int) -> list[int]:
-        """The packet lengths of which a copy may be there: nearly all speech is dismissed by one compare."""
-        lags = [self._samples(ms) for ms in self._s.repeat_lags_ms]
-        # Three of four points of a copy are on a grid of a quarter of the shortest packet. One that ends among the
-        # newest samples has its last packet, and what it copies, among so many.
-        step = max(1, min(lags) // 4)
-        if any(lag % step for lag in lags):
-            return lags
-        points = np.ascontiguousarray(audio[: -(fresh + 3 * max(lags) + 1) : -step])
-        back = [lag // step for lag in lags]
-        size = len(points) - max(back)
-        if size < 3:
-            return lags
-        same = points[np.asarray(back)[:, None] + np.arange(size)] == points[:size]
-        on_end = same[:, :-2] & same[:, 1:-1] & same[:, 2:]
-        return [lag for lag, likely in zip(lags, on_end.any(axis=1).tolist(), strict=True) if likely]
-
     def _repeats(self, audio: Int16Array, origin: int, fresh: int) -> list[AudioLoss]:
         """Exact copies of the packet before, that ended within the newest `fresh` samples (late by one)."""
         losses: list[AudioLoss] = []
-        for lag in self._likely_lags(audio, fresh):
+        lags = [self._samples(ms) for ms in self._s.repeat_lags_ms]
+        for lag in likely_copies(audio, lags, fresh):
             starts, ends = true_runs(audio[lag:] == audio[:-lag])
             chosen = (ends - starts >= lag) & (ends + lag < len(audio)) & (ends + lag >= len(audio) - fresh)
             chosen &= (starts > 0) & (ends - starts <= self._samples(self._s.repeat_ms_max))
@@ -309,6 +275,8 @@ class FaultDetector(Stateful):
         detail: dict[str, Any] | None = None,
     ) -> None:
         """A value while it is not 0, and once when it returns to 0."""
+        if not value and not self._told:
+            return
         key = f"{metric}:{party}"
         if value or key in self._told:
             into.append(Measure(metric, PARTIES[party], value, int(stretch_ms[0]), math.ceil(stretch_ms[1]), detail))
@@ -316,6 +284,8 @@ class FaultDetector(Stateful):
 
     def _dropouts(self, party: int, now_ms: int, into: list[Measure]) -> None:
         losses = self._losses[party]
+        if not losses and not self._told:
+            return None
         while losses and losses[0].end_ms <= now_ms - self._s.share_window_ms:
             losses.popleft()
         window = [loss for loss in losses if loss.end_ms > now_ms - self._s.dropout_window_ms]
@@ -336,6 +306,8 @@ class FaultDetector(Stateful):
             speech.popleft()
         while gaps and gaps[0][1] <= from_ms:
             gaps.popleft()
+        if not losses and not gaps and not self._told:
+            return
         share, stretch_ms = 0.0, (float(now_ms), float(now_ms))
         if losses and (speech_ms := sum(ms for _, ms in speech)) >= self._s.share_speech_ms_min:
             lost_ms = sum(loss.end_ms - loss.start_ms for loss in losses)
@@ -353,7 +325,7 @@ class FaultDetector(Stateful):
         frames = int(np.count_nonzero(speech))
         if not frames:
             return ClipBlock(block.end_ms, peak, (), 0, 0.0, 0, 0.0, 0.0)
-        levels = facts.level_dbov[party].astype(np.float64)[speech]
+        levels: list[float] = facts.level_dbov[party][speech].tolist()
         speech_peak = peak
         if frames < len(speech) and facts.peak is not None:
             speech_peak = int(facts.peak[party][speech].max())
@@ -365,10 +337,10 @@ class FaultDetector(Stateful):
             peak,
             self._flat_tops(facts, party, max(peak, self._sums[party].peak), peak),
             frames,
-            float(np.sum(10 ** (levels / 10))),
+            sum(10 ** (level / 10) for level in levels),
             speech_peak,
-            float(np.sum(levels)),
-            float(np.sum(levels**2)),
+            sum(levels),
+            sum(level * level for level in levels),
         )
 
     def _flat_tops(
