@@ -12,6 +12,7 @@ frames: where nearly nothing is left, the line tells nothing of its noise, and S
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ from audio.chunk import (
     NARROW_RATE_HZ,
     PARTIES,
     Block,
+    Float32Array,
     FrameFacts,
     Int16Array,
     LineState,
@@ -43,6 +45,7 @@ HANGOVER_MS = 200
 MARGIN_DB = 15.9
 THRESHOLDS = 2.0 ** np.arange(-15, 0)
 """ITU-T P.56 clause 6: fifteen, each twice the last, the highest one half of full scale."""
+_THRESHOLDS_DB = (20.0 * np.log10(THRESHOLDS)).tolist()
 _HANGOVER_STEPS = HANGOVER_MS // ENVELOPE_STEP_MS
 _LONG_AGO = 1 << 20
 _TICK_HZ = 48_000
@@ -157,16 +160,20 @@ def active_level(energy: int, active_ms: npt.NDArray[Any]) -> tuple[float, float
     if energy <= 0 or active_ms[0] <= 0:
         return None
     mean_square_ms = energy / (_TICK_HZ / 1000 * _FULL_SCALE**2)
-    known = np.flatnonzero(active_ms > 0)
-    level = 10.0 * np.log10(mean_square_ms / active_ms[known])
-    over = level - 20.0 * np.log10(THRESHOLDS[known]) - MARGIN_DB
-    below = np.flatnonzero(over <= 0.0)
-    if len(below) == 0 or below[0] == 0:
-        return None
-    at = int(below[0])
-    share = over[at - 1] / (over[at - 1] - over[at])
-    answer = float(level[at - 1] + share * (level[at] - level[at - 1]))
-    return answer, float(mean_square_ms / 10.0 ** (answer / 10.0))
+    before: tuple[float, float] | None = None
+    for threshold_db, active in zip(_THRESHOLDS_DB, active_ms.tolist(), strict=True):
+        if active <= 0:
+            continue
+        level = 10.0 * math.log10(mean_square_ms / active)
+        over = level - threshold_db - MARGIN_DB
+        if over <= 0.0:
+            if before is None:
+                return None
+            share = before[1] / (before[1] - over)
+            answer = before[0] + share * (level - before[0])
+            return answer, mean_square_ms / 10.0 ** (answer / 10.0)
+        before = level, over
+    return None
 
 
 class LevelDetector(Stateful):
@@ -262,7 +269,7 @@ class LevelDetector(Stateful):
             if level is not None and (level[1] < settings.active_ms_min or not voiced):
                 level = None
             usable = self._noise[leg][self._noise[leg] < np.inf]
-            noise = float(np.median(usable)) if len(usable) * FRAME_MS >= settings.noise_ms_min else None
+            noise = _median(usable) if len(usable) * FRAME_MS >= settings.noise_ms_min else None
             if level is not None:
                 detail = {"active_ms": round(level[1])}
                 measures.append(Measure("level_dbov", party, round(level[0], 2), since_ms, now_ms, detail))
@@ -271,6 +278,13 @@ class LevelDetector(Stateful):
             if level is not None and noise is not None:
                 measures.append(Measure("snr_db", party, round(level[0] - noise, 2), noise_since_ms, now_ms))
         return measures
+
+
+def _median(values: Float32Array) -> float:
+    """The middle of float32 `(n,)`, or the mean of the two in the middle."""
+    middle = len(values) // 2
+    low, high = np.partition(values, (max(0, middle - 1), middle))[[max(0, middle - 1), middle]].tolist()
+    return float(high) if len(values) % 2 else (low + high) / 2
 
 
 def _energy_of(facts: FrameFacts, leg: int) -> int:

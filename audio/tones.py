@@ -14,6 +14,7 @@ import numpy.typing as npt
 import scipy.fft
 
 from audio.chunk import BLOCK_MS, FRAMES_PER_BLOCK, NARROW_RATE_HZ, PARTIES, FrameFacts, LineState, Measure
+from audio.facts import SILENCE_DBOV
 from audio.music import SPECTRA_PER_BLOCK, SPECTRUM, MusicLeg, MusicSettings, peaks_of
 from audio.state import Stateful
 
@@ -83,7 +84,7 @@ class TonesSettings:
 class TonesDetector(Stateful):
     """Finds keypad digits, ringback and hold music on either leg."""
 
-    STATE = ("_tail", "_keypads", "_rings", "_music", "_was_loud")
+    STATE = ("_tail", "_keypads", "_rings", "_music", "_loudest_dbov")
 
     def __init__(self, settings: TonesSettings = TonesSettings()) -> None:
         self.settings = settings
@@ -95,7 +96,11 @@ class TonesDetector(Stateful):
         inside = np.flatnonzero((hertz >= settings.ring_low_hz) & (hertz <= settings.ring_high_hz))
         self._ring_band = slice(int(inside[0]), int(inside[-1]) + 1)
         self._tail = np.zeros((2, _TAIL), dtype=np.float32)
-        self._was_loud = np.zeros(2, dtype=np.bool_)
+        self._loudest_dbov = [SILENCE_DBOV] * 2
+        # Where no frame of a block is as loud, neither is any stretch: 20 ms may lie across two frames of 32 ms, and
+        # 128 ms hold four. Half a dB is for the filter between them.
+        self._key_dbov = settings.key_dbov_min - 5.5
+        self._sound_dbov = min(settings.music.level_dbov_min, settings.ring_dbov_min - settings.ring_quiet_db) - 0.5
         self._keypads = tuple(_Keypad(leg, settings) for leg in range(2))
         self._rings = tuple(_Ringback(leg, settings) for leg in range(2))
         self._music = tuple(MusicLeg(leg, settings.music) for leg in range(2))
@@ -104,7 +109,7 @@ class TonesDetector(Stateful):
         """Take the next block.
 
         Args:
-            facts: of the block; only `narrow` is read.
+            facts: of the block; `narrow` and `level_dbov` are read.
             line: not needed: a tone is one on any line.
 
         Returns:
@@ -118,11 +123,12 @@ class TonesDetector(Stateful):
             narrow = np.pad(narrow, ((0, 0), (0, _BLOCK - narrow.shape[1])))
         samples = np.concatenate((self._tail, narrow), axis=1)
         self._tail = narrow[:, -_TAIL:].copy()
-        loud = np.maximum.reduce(np.abs(narrow), axis=1) > 1e-3
+        newest: list[float] = np.maximum.reduce(facts.level_dbov, axis=1).tolist()
         # A quiet block after a loud one still holds the end of a tone.
-        awake = np.flatnonzero(loud | self._was_loud).tolist()
-        self._was_loud = loud
-        keys = self._press(samples, awake, block.start_ms)
+        loudest = [max(pair) for pair in zip(newest, self._loudest_dbov, strict=True)]
+        self._loudest_dbov = newest
+        keys = self._press(samples, [leg for leg in range(2) if loudest[leg] > self._key_dbov], block.start_ms)
+        awake = [leg for leg in range(2) if loudest[leg] > self._sound_dbov]
         self._sound(samples, awake, block.start_ms + BLOCK_MS)
         out: list[Measure] = []
         for leg in range(2):

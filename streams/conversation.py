@@ -14,8 +14,6 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from audio.chunk import FRAME_MS, PARTIES, BoolArray, LineState, Measure, Party
 from audio.state import Stateful, record
 
@@ -117,7 +115,7 @@ class Conversation(Stateful):
 
     def __init__(self, settings: ConversationSettings | None = None) -> None:
         self.settings = settings or ConversationSettings()
-        self._history: BoolArray = np.zeros((2, 0), dtype=np.bool_)
+        self._history: list[list[bool]] = [[], []]
         self._history_hold: list[int] = []
         self._frames_seen = 0
         self._decided = 0
@@ -159,14 +157,15 @@ class Conversation(Stateful):
         mark = 2 if line.on_hold or line.ivr else (1 if blind or line.answered_ms > self._frames_seen * FRAME_MS else 0)
         self._hold_since_ms = hold_since_ms
         self._history_hold += [mark] * speech.shape[1]
-        self._history = np.concatenate([self._history, speech], axis=1)
+        for kept, fresh in zip(self._history, speech.tolist(), strict=True):
+            kept += fresh
         self._frames_seen += speech.shape[1]
         return self._decide(keep=2 * BRIDGE_FRAMES)
 
     def end(self) -> list[Measure]:
         """Decide the last three frames."""
-        pad = np.zeros((2, BRIDGE_FRAMES), dtype=np.bool_)
-        self._history = np.concatenate([self._history, pad], axis=1)
+        for kept in self._history:
+            kept += [False] * BRIDGE_FRAMES
         self._history_hold += [1] * BRIDGE_FRAMES
         self._frames_seen += BRIDGE_FRAMES
         return self._decide(keep=2 * BRIDGE_FRAMES)
@@ -179,19 +178,20 @@ class Conversation(Stateful):
 
     def _decide(self, keep: int) -> list[Measure]:
         """Bridge what can be bridged, step the decided frames, keep three frames before and after the next one."""
-        total = self._history.shape[1]
+        total = len(self._history_hold)
         base = self._frames_seen - total
         first, last = self._decided - base, total - BRIDGE_FRAMES
         if last <= first:
             return []
         self._decided = base + last
-        bridged = _bridge(self._history)
+        agent, customer = (_bridge(kept) for kept in self._history)
         events: list[Measure] = []
         for i in range(first, last):
             now_ms, mark = (base + i) * FRAME_MS, self._history_hold[i]
-            events += self._frame(now_ms, bool(bridged[0, i]), bool(bridged[1, i]), mark)
+            events += self._frame(now_ms, agent[i], customer[i], mark)
         drop = max(0, total - keep)
-        self._history = self._history[:, drop:]
+        for kept in self._history:
+            del kept[:drop]
         del self._history_hold[:drop]
         return events + self._measures((base + last) * FRAME_MS)
 
@@ -375,14 +375,12 @@ class Conversation(Stateful):
         return out
 
 
-def _bridge(speech: BoolArray) -> BoolArray:
-    """Fill gaps of one to `BRIDGE_FRAMES` frames between speech frames, along the last axis."""
-    bridged = speech.copy()
-    length = speech.shape[1]
-    for gap in range(1, BRIDGE_FRAMES + 1):
-        if length < gap + 2:
-            break
-        flanked = speech[:, : length - gap - 1] & speech[:, gap + 1 :]
-        for k in range(1, gap + 1):
-            bridged[:, k : length - gap - 1 + k] |= flanked
+def _bridge(speech: list[bool]) -> list[bool]:
+    """Fill gaps of one to `BRIDGE_FRAMES` frames between speech frames."""
+    bridged, last = speech.copy(), -1
+    for i, speaks in enumerate(speech):
+        if speaks:
+            if last >= 0 and i - last - 1 <= BRIDGE_FRAMES:
+                bridged[last + 1 : i] = [True] * (i - last - 1)
+            last = i
     return bridged

@@ -308,10 +308,9 @@ class Listener(Stateful):
             now["start_ms"] = block.start_ms
         now["blocks"] += 1
         now["end_ms"] = block.end_ms
-        power = np.power(10.0, facts.level_dbov / 10)
-        for i in (0, 1):
-            now["power"][i] += float(power[i].sum())
-            now["speech_ms"][i] += int(facts.speech[i].sum()) * FRAME_MS
+        for i, levels in enumerate(facts.level_dbov.tolist()):
+            now["power"][i] += sum(10.0 ** (level / 10) for level in levels)
+            now["speech_ms"][i] += int(np.count_nonzero(facts.speech[i])) * FRAME_MS
             now["missing_ms"][i] += sum(stop - start for start, stop in block.gaps[i]) * 1000 // block.rate_hz[i]
         now["frames"] += block.frames
 
@@ -321,7 +320,7 @@ class Listener(Stateful):
             return []
         self._attached = list(block.attached)
         for i, party in enumerate(PARTIES):
-            absent = not block.present[i].any() and (bool(block.gaps[i]) or not block.attached[i])
+            absent = bool(block.gaps[i] or not block.attached[i]) and not block.present[i].any()
             if absent:
                 if self._gap_from_ms[i] is None:
                     self._gap_from_ms[i] = block.start_ms
