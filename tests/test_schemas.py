@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,8 @@ from jsonschema import Draft202012Validator
 import schemas
 from audio.errors import VigieError
 
+FOLDER = Path(schemas.__file__).parent
+FILES = sorted([*FOLDER.rglob("*.json"), *FOLDER.rglob("*.avsc")])
 LEG = {"level_dbov": -20.0, "speech_ms": 500, "snr_db": None, "clipped": 0, "gaps_ms": 0, "music": False}
 WHOSE: dict[str, Any] = dict.fromkeys(("agent", "queue", "site", "trunk", "language"))
 GOOD: dict[str, dict[str, Any]] = {
@@ -109,3 +113,12 @@ def test_an_action_says_what_it_needs_to(action: str, needs: str) -> None:
     assert schemas.validator("feedback").is_valid(record)
     assert not schemas.validator("feedback").is_valid({**record, needs: None})
     assert not schemas.validator("feedback").is_valid({key: record[key] for key in record if key != needs})
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_no_name_stands_twice_in_a_file(path: Path) -> None:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        assert len(dict(pairs)) == len(pairs), [name for name, _ in pairs]
+        return dict(pairs)
+
+    json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=once)
