@@ -73,7 +73,8 @@ class EchoSettings:
         near_dbov_min: under this the near leg is silent: a window without echo.
         crosstalk_lag_ms_max: a voice that comes at once does not come over the network: crosstalk.
         same_correlation_min: both legs are one signal from here,
-        same_level_db_max: at levels so close,
+        same_level_db_max: at levels so close: a pad of 6 dB is common on one branch of a fork, and crosstalk is 12 dB
+            down and more,
         same_lag_ms_max: and so close in time.
         release_windows: decided windows without a vote after which it has gone (3 s).
         distorted_correlation_min: correlation of band envelopes over 5 s.
@@ -95,7 +96,7 @@ class EchoSettings:
     near_dbov_min: float = -72.0
     crosstalk_lag_ms_max: float = 10.0
     same_correlation_min: float = 0.95
-    same_level_db_max: float = 6.0
+    same_level_db_max: float = 9.0
     same_lag_ms_max: float = 100.0
     release_windows: int = 12
     distorted_correlation_min: float = 0.6

@@ -38,6 +38,31 @@ def hold_music(count: int, rng: np.random.Generator) -> Float32Array:
     return out
 
 
+def string_music(count: int, rng: np.random.Generator) -> Float32Array:
+    """A bowed melody with vibrato over a plucked bass and brushes, in three-four time: nothing of `hold_music` in it."""
+    beat = int(NARROW_RATE_HZ * 60 / rng.integers(84, 160))
+    key_hz = 196.0 * 2 ** (int(rng.integers(-2, 6)) / 12)
+    scale = (0, 2, 4, 5, 7, 9, 11, 12, 14, 16)
+    out = np.zeros(count, dtype=np.float32)
+    place, start = 4, 0
+    while start < count:
+        place = int(np.clip(place + rng.integers(-3, 4), 0, len(scale) - 1))
+        seconds = _seconds(min(beat * int(rng.choice((1, 1, 2, 3))), count - start))
+        swell = np.minimum(1, seconds / 0.06) * np.minimum(1, (seconds[-1] - seconds) / 0.04 + 0.02)
+        # Vibrato of 5.5 Hz, a fifth of a semitone either way, once the note is under way.
+        sway = 0.012 / (2 * np.pi * 5.5) * np.minimum(1, seconds / 0.3) * np.sin(2 * np.pi * 5.5 * seconds)
+        phase = 2 * np.pi * key_hz * 2 ** (scale[place] / 12) * (seconds + sway)
+        out[start : start + len(seconds)] += sum(np.sin(phase * h) / h for h in range(1, 9)) * swell
+        start += len(seconds)
+    for number, start in enumerate(range(0, count, beat)):
+        seconds = _seconds(min(beat, count - start))
+        low_hz = key_hz * 2 ** ((0, -5, -3, -7)[(number // 3) % 4] / 12) / (1 if number % 3 else 2)
+        pluck = (_tone(seconds, low_hz) + _tone(seconds, 2 * low_hz) / 2) * np.exp(-6 * seconds) * 1.2
+        brush = rng.standard_normal(len(seconds)) * np.exp(-30 * seconds) * (0.3 if number % 3 else 0.1)
+        out[start : start + len(seconds)] += np.asarray(pluck + brush, dtype=np.float32)
+    return out
+
+
 def ringback(count: int, rng: np.random.Generator) -> Float32Array:
     """European ringback: 425 Hz, 1.5 s on, 3.5 s off (ETSI)."""
     del rng
@@ -63,4 +88,10 @@ def beep(count: int, rng: np.random.Generator) -> Float32Array:
     return _tone(seconds, 1400) * on
 
 
-SOUNDS: dict[str, Sound] = {"hold-music": hold_music, "ringback": ringback, "dtmf": dtmf, "beep": beep}
+SOUNDS: dict[str, Sound] = {
+    "hold-music": hold_music,
+    "string-music": string_music,
+    "ringback": ringback,
+    "dtmf": dtmf,
+    "beep": beep,
+}

@@ -57,7 +57,7 @@ def gated_listener(scene: Scene) -> Piece:
 
 def alaw_silence(scene: Scene) -> Piece:
     """A gated leg through A-law, whose silence is no zero."""
-    scene.law = Encoding.ALAW
+    scene.hops = (Encoding.ALAW,)
     return gated(scene)
 
 
@@ -88,7 +88,7 @@ def short_hold(scene: Scene) -> Piece:
     scene.chat(8)
     from_ms = scene.now_ms + 200
     if scene.rng.integers(2):
-        scene.play(0, from_ms, _sound("hold-music", 25_000, scene) * gain(-4))
+        scene.play(0, from_ms, _sound(scene.bank.made_music, 25_000, scene) * gain(-4))
     scene.now_ms = from_ms + 25_000
     scene.event("hold", from_ms)
     scene.event("resume", scene.now_ms)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from audio.chunk import NARROW_RATE_HZ, Encoding
+from audio.chunk import NARROW_RATE_HZ
 from audio.synth.call import chunks_of
 from audio.vad import SileroModel, load_silero
 from streams.alerts.model import RuleSet
@@ -26,7 +26,6 @@ from streams.monitor import CallMonitor, MonitorSettings
 from streams.supervise import SuperviseSettings
 
 CLEAN_PIECE_S = 300
-_LAWS = (Encoding.MULAW, Encoding.ALAW)
 _WORDLESS = MonitorSettings(ListenSettings(words=False), SuperviseSettings(words=False))
 
 
@@ -72,7 +71,7 @@ def build(job: Job) -> Piece:
 
 def _built(job: Job, bank: Bank) -> Piece:
     rng = np.random.default_rng([job.seed, zlib.crc32(job.id.encode())])
-    scene = Scene(bank, rng, _LAWS[job.number % 2])
+    scene = Scene(bank, rng, bank.hops[job.number % len(bank.hops)])
     if job.kind == "positive":
         return POSITIVES[job.name](scene, job.strength)
     if job.kind == "negative":

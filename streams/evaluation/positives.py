@@ -12,7 +12,7 @@ import numpy as np
 
 from audio.chunk import PARTIES
 from audio.synth.line import gain, speech_level_dbov
-from audio.synth.sounds import hold_music
+from audio.synth.sounds import SOUNDS
 from streams.evaluation.matching import Expected
 from streams.evaluation.scenes import PER_MS, Piece, Scene
 
@@ -208,9 +208,8 @@ def long_hold(scene: Scene, strength: int) -> Piece:
     """A hold of 65 s: told by an event; only heard as music; music with an announcement every 20 s."""
     scene.chat(6)
     onset_ms = scene.now_ms + 300
-    music = (
-        scene.bank.music[0] if scene.bank.music and scene.rng.integers(2) else hold_music(65_000 * PER_MS, scene.rng)
-    )
+    recorded = bool(scene.bank.music) and bool(scene.rng.integers(2))
+    music = scene.bank.music[0] if recorded else SOUNDS[scene.bank.made_music](65_000 * PER_MS, scene.rng)
     music = np.asarray(np.resize(np.roll(music, -int(scene.rng.integers(len(music)))), 65_000 * PER_MS))
     level_db = gain(scene.between(-6, 0)) * np.float32(0.05 / np.sqrt(np.square(music).mean()))
     music = np.asarray(music * level_db, dtype=np.float32)

@@ -41,7 +41,8 @@ class Scene:
 
     bank: Bank
     rng: np.random.Generator
-    law: Encoding
+    hops: tuple[Encoding, ...]
+    """The G.711 laws that both legs go through, one after the other."""
     voices: list[str] = field(default_factory=list)
     level_dbov: list[float] = field(default_factory=list)
     noise_dbov: list[float] = field(default_factory=list)
@@ -105,7 +106,13 @@ class Scene:
         return SOURCE_FAULTS[kind](self.legs, leg, start, stop, self.rng, **options)
 
     def receive(self) -> None:
-        self.received = np.stack([through_g711(leg, self.law) for leg in self.legs])
+        legs: list[Int16Array] = []
+        for leg in self.legs:
+            for law in self.hops:
+                coded = through_g711(leg, law)
+                leg = coded.astype(np.float32) / np.float32(32768)
+            legs.append(coded)
+        self.received = np.stack(legs)
 
     def line(self, kind: str, leg: int, from_ms: float = 0, to_ms: float | None = None, **options: Any) -> Spans:
         """A fault after the codec."""

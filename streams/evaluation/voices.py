@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import resample_poly
 
-from audio.chunk import NARROW_RATE_HZ, Float32Array
+from audio.chunk import NARROW_RATE_HZ, Encoding, Float32Array
 from audio.errors import VigieError
 from audio.recordings import open_recording
 from audio.synth.line import at_level, band
@@ -27,38 +27,56 @@ _UNDER_LOUD_DB = 28.0
 
 LIST_NAME = "voices.csv"
 LIST_FIELDS = ("file", "voice", "half", "channel", "from_s", "kind")
+"""And `to_s`, where only a part of the file is meant."""
 PUBLIC_FILES = """\
-file,voice,half,channel,from_s,kind
-calls/lca40/Auto_Repairs_40_UTC_agent.wav,lca-agent,report,0,6,speech
-speech/osr_8k_en/speech_audio/OSR_us_000_0034_8k.wav,osr-0034,report,0,0,speech
-impairments/hold_music/198-209-0000.ogg,libri-198,report,0,0,speech
-impairments/hold_music/3436-172162-0000.ogg,libri-3436,report,0,0,speech
-impairments/music_noise_speech/lamartine.wav,lamartine,report,0,0,speech
-impairments/hold_music/5703-47212-0000.ogg,libri-5703,tune,0,0,speech
-speech/faster_whisper_tests/jfk.flac,jfk,tune,0,0,speech
-impairments/plc_mos/clean.wav,plc-clean,tune,0,0,speech
-speech/faster_whisper_tests/stereo_diarization.wav,stereo-left,tune,0,0,speech
-speech/faster_whisper_tests/stereo_diarization.wav,stereo-right,tune,1,0,speech
-impairments/hold_music/147793__setuniman__sweet-waltz-0i-22mi.ogg,waltz,report,0,0,music
-impairments/hold_music/442789__lena-orsa__happy-music-pistachio-ice-cream-ragtime.ogg,ragtime,tune,0,0,music
-telephony/tones_dtmf/office-ambience-24000-mono.mp3,office,report,0,0,noise
-telephony/tones_dtmf/office-ambience-24000-mono.mp3,office,tune,0,0,noise
+file,voice,half,channel,from_s,to_s,kind
+calls/lca40/Auto_Repairs_40_UTC_agent.wav,lca-agent,tune,0,6,,speech
+speech/osr_8k_en/speech_audio/OSR_us_000_0034_8k.wav,osr-0034,tune,0,0,,speech
+impairments/hold_music/5703-47212-0000.ogg,libri-5703,tune,0,0,,speech
+speech/faster_whisper_tests/jfk.flac,jfk,tune,0,0,,speech
+impairments/plc_mos/clean.wav,plc-clean,tune,0,0,,speech
+speech/faster_whisper_tests/stereo_diarization.wav,stereo-left,tune,0,0,,speech
+speech/faster_whisper_tests/stereo_diarization.wav,stereo-right,tune,1,0,,speech
+impairments/hold_music/198-209-0000.ogg,libri-198,report,0,0,,speech
+impairments/hold_music/3436-172162-0000.ogg,libri-3436,report,0,0,,speech
+impairments/music_noise_speech/lamartine.wav,lamartine,report,0,0,,speech
+impairments/music_noise_speech/musanmix.wav,musan-man,report,0,63.3,74,speech
+speech/faster_whisper_tests/multilingual.mp3,licence-en,report,0,0,29.5,speech
+speech/faster_whisper_tests/multilingual.mp3,licence-de,report,0,30.5,,speech
+speech/faster_whisper_tests/hotwords.mp3,hotwords,report,0,0,,speech
+impairments/hold_music/442789__lena-orsa__happy-music-pistachio-ice-cream-ragtime.ogg,ragtime,tune,0,0,,music
+impairments/hold_music/147793__setuniman__sweet-waltz-0i-22mi.ogg,waltz,report,0,0,,music
+telephony/tones_dtmf/office-ambience-24000-mono.mp3,office,tune,0,0,,noise
+impairments/music_noise_speech/musanmix.wav,musan-noise,report,0,33,52.5,noise
 """
-"""The public recordings this project measures itself on, used where a folder holds no voices.csv of its own."""
+"""The public recordings this project measures itself on, used where a folder holds no voices.csv of its own.
+
+What the detectors were developed on (lca40, the Harvard sentences, the office, the ragtime) is in the tuning half, never
+in the other; no file stretch and no voice is in both.
+"""
 
 ESPEAK_VOICES = {
     "report": ("en-us+m3", "en-gb+f2", "fr-fr+f4", "fr-ch+m1", "en-029+f5", "en-gb-scotland+m6"),
     "tune": ("en-us+f1", "en-gb-x-rp+m2", "fr-fr+m4", "fr-be+f3"),
 }
+MADE_MUSIC = {"report": "string-music", "tune": "hold-music"}
+"""Which of `audio.synth.sounds` plays on hold."""
+HOPS: dict[str, tuple[tuple[Encoding, ...], ...]] = {
+    "report": ((Encoding.ALAW,), (Encoding.MULAW, Encoding.ALAW)),
+    "tune": ((Encoding.MULAW,),),
+}
+"""The codecs that the pieces of a half go through in turn: what is reported was not tuned on one of them."""
 
 
 @dataclass(slots=True)
 class Bank:
-    """What conversations of one half are made of: float32 phrases at 8 kHz by voice, music, noise."""
+    """What conversations of one half are made of: float32 phrases at 8 kHz by voice, music, noise, and the line."""
 
     phrases: dict[str, list[Float32Array]]
     music: list[Float32Array] = field(default_factory=list)
     noise: list[Float32Array] = field(default_factory=list)
+    made_music: str = "hold-music"
+    hops: tuple[tuple[Encoding, ...], ...] = ((Encoding.MULAW,),)
 
     def stretch(self, voice: str, seconds: float, rng: np.random.Generator) -> Float32Array:
         """About `seconds` of one voice's phrases, 120 ms apart, at -26 dBov; cut at the end of the time."""
@@ -82,12 +100,14 @@ def real_bank(folder: Path, half: str) -> Bank:
     Raises:
         VigieError: the folder lacks usable voices.
     """
-    bank = Bank({})
+    bank = Bank({}, made_music=MADE_MUSIC[half], hops=HOPS[half])
     for row in _listed(folder):
         path = folder / row["file"]
         if row["half"] != half or not path.exists():
             continue
-        samples = _narrow(path, int(row["channel"] or 0))[int(float(row["from_s"] or 0) * NARROW_RATE_HZ) :]
+        first, last = float(row["from_s"] or 0), float(row.get("to_s") or math.inf)
+        samples = _narrow(path, int(row["channel"] or 0))
+        samples = samples[int(first * NARROW_RATE_HZ) : int(min(last * NARROW_RATE_HZ, len(samples)))]
         if row["kind"] == "speech":
             bank.phrases.setdefault(row["voice"], []).extend(phrases(samples))
         else:
@@ -109,12 +129,15 @@ def spoken_bank(half: str) -> Bank:
     for path in bundled_stories():
         story = load_story(path)
         sentences.setdefault(story.call["language"], []).extend(s.text for s in story.script if s.text)
-    long = {language: sorted({s for s in some if len(s) > 20}) for language, some in sentences.items()}
+    first = HALVES.index(half)
+    long = {language: sorted({s for s in some if len(s) > 20})[first::2] for language, some in sentences.items()}
     return Bank(
         {
-            voice: [band(speak(text, Voice(voice))) for text in long[voice[:2]][number::3]]
+            voice: [band(speak(text, Voice(voice))) for text in long[voice[:2]][number % 2 :: 2]]
             for number, voice in enumerate(ESPEAK_VOICES[half])
-        }
+        },
+        made_music=MADE_MUSIC[half],
+        hops=HOPS[half],
     )
 
 
@@ -146,6 +169,14 @@ def _listed(folder: Path) -> list[dict[str, str]]:
         raise VigieError(
             f"no column {missing[0]}", remedy=f"Give it the columns {', '.join(LIST_FIELDS)}", where=str(own)
         )
+    halves: dict[str, str] = {}
+    for row in rows:
+        if halves.setdefault(row["voice"], row["half"]) != row["half"]:
+            raise VigieError(
+                f"{row['voice']} is in both halves",
+                remedy="Give each voice, music and noise one half: what is tuned on must not be reported",
+                where=str(own),
+            )
     return rows
 
 
