@@ -8,7 +8,8 @@ block; a loss is therefore decided in the block that brings it.
 
 Losses close together are heard as one disturbance. RFC 3611 (RTCP XR, 4.7.2) calls it a burst: losses with fewer than
 Gmin = 16 packets between them. Events are counted so, except that a burst ends after a second, lest a line that loses
-every tenth packet count as one event for ever.
+every tenth packet count as one event for ever, and that each of its losses counts where 60 ms are lost for each: so long
+concealment fills a hole (ITU-T G.711, Appendix I), and what is longer tears words.
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class FaultSettings:
     burst_gap_ms_max: float = 320.0
     """RFC 3611: Gmin = 16 packets of 20 ms."""
     burst_ms_max: float = 1_000.0
+    heard_loss_ms: float = 55.0
+    """G.711 Appendix I conceals up to 60 ms, three packets (less the ringing at their edges)."""
     dropout_window_ms: int = 10_000
     share_window_ms: int = 30_000
     share_speech_ms_min: int = 10_000
@@ -299,8 +302,15 @@ class FaultDetector(Stateful):
         }
         detail["lost_ms"] = round(sum(loss.end_ms - loss.start_ms for loss in window))
         stretch_ms = (min(loss.start_ms for loss in window), max(loss.end_ms for loss in window))
-        events = float(len({loss.burst for loss in window}))
+        events = float(self._events(window))
         return self._tell(into, "dropouts_10s", party, events, stretch_ms, detail)
+
+    def _events(self, window: list[AudioLoss]) -> int:
+        """Disturbances: the bursts, and more for a burst in which much was lost, up to each loss of it."""
+        bursts: dict[int, list[float]] = {}
+        for loss in window:
+            bursts.setdefault(loss.burst, []).append(loss.end_ms - loss.start_ms)
+        return sum(max(1, min(len(lost), int(sum(lost) // self._s.heard_loss_ms))) for lost in bursts.values())
 
     def _share_and_gaps(self, party: int, now_ms: int, into: list[Measure]) -> None:
         from_ms = now_ms - self._s.share_window_ms

@@ -221,6 +221,11 @@ class LevelDetector(Stateful):
         self._slide()
         return self._measures(block.end_ms)
 
+    def forget_noise(self, leg: int, last_ms: int) -> None:
+        """The last stretch of a leg was no background after all: music, known as such only after seconds."""
+        frames = min(self._noise.shape[1], -(-last_ms // FRAME_MS))
+        self._noise[leg, (self._noise_at - 1 - np.arange(frames)) % self._noise.shape[1]] = np.inf
+
     def _note_noise(self, facts: FrameFacts) -> None:
         block = facts.block
         columns: slice | npt.NDArray[np.intp] = slice(self._noise_at, self._noise_at + block.frames)

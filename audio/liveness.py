@@ -126,9 +126,14 @@ class LivenessDetector(Stateful):
     def _dead_frames(self, block: Block) -> list[list[int]]:
         """Per leg and frame, the samples that equal the one before (missing samples are zeros, so they do too)."""
         counts: list[list[int]] = []
-        for samples, leg, attached in zip(block.native, self._legs, block.attached, strict=True):
+        legs = self._legs
+        for samples, leg, other, attached in zip(block.native, legs, legs[::-1], block.attached, strict=True):
             if leg.attached_ms < 0 and attached:
                 leg.attached_ms = block.start_ms
+                # What was said before the leg came was said into nothing: that is missing-leg's.
+                leg.begin()
+                leg.forget_run(block.start_ms)
+                other.talk_frames = 0
             same = np.empty(len(samples), np.bool_)
             same[0] = int(samples[0]) == leg.last_value
             np.equal(samples[1:], samples[:-1], out=same[1:])
@@ -186,7 +191,8 @@ class LivenessDetector(Stateful):
         dead_by_share = leg.samples and leg.dead_samples >= s.dead_share_min * leg.samples
         talked = other.talk_frames * FRAME_MS >= s.never_spoke_talk_ms_min
         if not leg.spoke and dead_by_share and talked and leg.pauses >= s.never_spoke_pauses_min:
-            return self._since_ms, now_ms - self._since_ms
+            since_ms = max(self._since_ms, leg.attached_ms)
+            return since_ms, now_ms - since_ms
         run_ms = now_ms - leg.dead_since_ms
         if run_ms < s.turned_dead_ms_min or leg.pauses_in_run < s.turned_dead_pauses_min:
             return 0, 0

@@ -9,6 +9,7 @@ one that never changes: music is asked for several bars and for new ones.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,7 +121,9 @@ class MusicLeg(Stateful):
             if self._since_ms < 0:
                 order = (self._at + np.arange(settings.decide_blocks)) % settings.decide_blocks
                 first = int(self._passed[order].argmax())
-                window_ms = (settings.decide_blocks - first + settings.activation_blocks - 1) * BLOCK_MS
+                # A window passes once it is filled with music far enough: so many blocks of it, and rarely more.
+                filled = math.ceil(settings.activation_min / _TOP * settings.activation_blocks)
+                window_ms = (settings.decide_blocks - first + filled - 1) * BLOCK_MS
                 self._since_ms = max(0, end_ms - window_ms)
             self._until_ms = end_ms
         elif self._since_ms >= 0 and end_ms - self._until_ms > settings.bridge_ms:

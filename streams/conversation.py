@@ -31,6 +31,8 @@ class ConversationSettings:
     """Contact Lens counts mutual silence from 3 s on."""
     turn_pause_ms_max: int = 400
     """A pause inside one's own turn, for talk-over and interruptions."""
+    overlap_pause_ms_max: int = 1_000
+    """Both wait for the other to give way, and go on: a talk-over ends after a second without it."""
     interruption_into_turn_ms_min: int = 300
     interruption_overlap_ms_min: int = 300
     interruption_yield_ms_max: int = 2_000
@@ -98,6 +100,7 @@ class Conversation(Stateful):
         "_hold_from_ms",
         "_overlap_from_ms",
         "_overlap_last_ms",
+        "_overlap_run_ms",
         "_overlap_shown",
         "_floor",
         "_floor_from_ms",
@@ -127,6 +130,7 @@ class Conversation(Stateful):
         self._hold_from_ms: int | None = None
         self._overlap_from_ms: int | None = None
         self._overlap_last_ms = 0
+        self._overlap_run_ms = 0
         self._overlap_shown = False
         self._floor: int | None = None
         self._floor_from_ms = 0
@@ -293,13 +297,17 @@ class Conversation(Stateful):
             self.silence_ms += FRAME_MS
 
     def _follow_overlap(self, now_ms: int, both: bool, mark: int) -> None:
-        """A talk-over goes on through the small pauses of either turn, and ends where one of them ends."""
-        agent, customer = self._parties
-        if mark or agent.turn is None or customer.turn is None:
+        """A talk-over lasts as long as both speak, small pauses of either included; longer ones only interrupt it."""
+        s = self.settings
+        pause_ms = now_ms - self._overlap_last_ms
+        if mark or (self._overlap_from_ms is not None and pause_ms >= s.overlap_pause_ms_max):
             self._overlap_from_ms = None
-        elif both:
-            self._overlap_from_ms = now_ms if self._overlap_from_ms is None else self._overlap_from_ms
-            self._overlap_last_ms = now_ms + FRAME_MS
+        if not both or mark:
+            return
+        if self._overlap_from_ms is None:
+            self._overlap_from_ms, self._overlap_run_ms, pause_ms = now_ms, 0, 0
+        self._overlap_run_ms += FRAME_MS + (pause_ms if pause_ms <= s.turn_pause_ms_max else 0)
+        self._overlap_last_ms = now_ms + FRAME_MS
 
     def _follow_floor(self, now_ms: int, agent: bool, customer: bool, mark: int) -> None:
         s, end_ms = self.settings, now_ms + FRAME_MS
@@ -307,7 +315,7 @@ class Conversation(Stateful):
             self._floor = None
             return
         speaking = (agent, customer)
-        if self._floor is None or end_ms - self._floor_last_ms > s.monologue_pause_ms_max:
+        if self._floor is None or now_ms - self._floor_last_ms > s.monologue_pause_ms_max:
             self._floor = 0 if agent else (1 if customer else None)
             self._floor_from_ms, self._floor_last_ms, self._rival_ms = now_ms, end_ms, 0
             return
@@ -341,7 +349,7 @@ class Conversation(Stateful):
             since_ms = now_ms if self._hold_from_ms is None else self._hold_from_ms
             out.append(Measure("hold_ms", None, now_ms - since_ms, since_ms, now_ms))
         self._hold_shown = held
-        overlap_ms = 0 if self._overlap_from_ms is None else self._overlap_last_ms - self._overlap_from_ms
+        overlap_ms = 0 if self._overlap_from_ms is None else self._overlap_run_ms
         overlapping = overlap_ms >= s.overlap_reported_from_ms
         if overlapping or self._overlap_shown:
             since_ms = now_ms if self._overlap_from_ms is None else self._overlap_from_ms

@@ -255,6 +255,8 @@ class Listener(Stateful):
         i = PARTIES.index(measure.party)
         if measure.metric == "hold_music_ms":
             plays = measure.value > 0 and measure.since_ms >= self._resumed_ms
+            if plays and self._music_since_ms[i] is None:
+                self.levels.forget_noise(i, measure.until_ms - measure.since_ms)
             self._music_since_ms[i] = measure.since_ms if plays else None
         elif measure.metric == "ringback_ms":
             self._ringing = measure.value > 0

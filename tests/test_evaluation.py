@@ -100,7 +100,7 @@ def voice(seed: int) -> list[np.ndarray]:
 
 def scene(number: int = 0) -> Scene:
     bank = Bank({"a": voice(1), "b": voice(2), "c": voice(3)})
-    return Scene(bank, np.random.default_rng(number), Encoding.MULAW)
+    return Scene(bank, np.random.default_rng(number), (Encoding.MULAW,))
 
 
 def test_speech_is_cut_at_its_pauses() -> None:

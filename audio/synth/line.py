@@ -6,7 +6,7 @@ Samples are float32 with 1.0 at full scale; levels are dBov (0 dBov: the RMS of 
 from __future__ import annotations
 
 import numpy as np
-from scipy.signal import butter, sosfilt
+from scipy.signal import butter, lfilter, sosfilt
 
 from audio.chunk import NARROW_RATE_HZ, Encoding, Float32Array, Int16Array
 from audio.codec import decode, encode
@@ -28,6 +28,28 @@ def speech_level_dbov(samples: Float32Array) -> float:
     if not power.size or power.max() <= 0:
         return -100.0
     return float(10 * np.log10(power[power > np.quantile(power, 0.95) / 100].mean()))
+
+
+def p56(samples: Float32Array) -> tuple[float, float]:
+    """Active speech level in dBov and active time in ms as ITU-T P.56 (method B) defines them, sample by sample."""
+    decay = np.exp(-1.0 / (NARROW_RATE_HZ * 0.03))
+    once = ([1.0 - decay], [1.0, -decay])
+    envelope = lfilter(*once, lfilter(*once, np.abs(samples, dtype=np.float64)))
+    energy, places, hang = float(np.square(samples, dtype=np.float64).sum()), np.arange(len(samples)), NARROW_RATE_HZ // 5
+    before: tuple[float, float] | None = None
+    for power in range(-15, 0):
+        over = np.maximum.accumulate(np.where(envelope >= 2.0**power, places, -2 * hang))
+        active = int((places - over <= hang).sum())
+        if not active:
+            break
+        level = 10 * np.log10(energy / active)
+        excess = level - 20 * np.log10(2.0**power) - 15.9
+        if excess <= 0 and before is not None:
+            share = before[1] / (before[1] - excess)
+            level = before[0] + share * (level - before[0])
+            return float(level), float(energy / 10 ** (level / 10) * 1000 / NARROW_RATE_HZ)
+        before = (level, excess)
+    return -100.0, 0.0
 
 
 def gain(db: float) -> np.float32:

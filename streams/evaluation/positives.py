@@ -11,10 +11,10 @@ from collections.abc import Callable
 import numpy as np
 
 from audio.chunk import PARTIES
-from audio.synth.line import gain, speech_level_dbov
+from audio.synth.line import gain, p56
 from audio.synth.sounds import SOUNDS
 from streams.evaluation.matching import Expected
-from streams.evaluation.scenes import PER_MS, Piece, Scene
+from streams.evaluation.scenes import PER_MS, STEP_MS, Piece, Scene, speech_done_ms
 
 STRENGTHS = ("obvious", "medium", "faint")
 Builder = Callable[[Scene, int], Piece]
@@ -46,8 +46,9 @@ def one_way(scene: Scene, strength: int) -> Piece:
     if strength:
         from_ms = due_ms = max(onset_ms + 10_000, waits[2])
     else:
-        # A turn holds pauses of up to 300 ms, so 8 s of speech are reached somewhere before 9.5 s of turns.
-        due_ms, from_ms = (max(waits[1], scene.spoken_ms(1 - dead, needed_ms)) for needed_ms in (9_500, 8_000))
+        # Eight seconds of speech with its small pauses, or of sounds without them: between the two everybody agrees.
+        from_ms = max(waits[1], scene.spoken_ms(1 - dead, 8_000))
+        due_ms = max(waits[1], scene.heard_ms(1 - dead, 8_000))
     return scene.piece(Expected("one-way-audio", _name(dead), onset_ms, due_ms, from_ms=from_ms))
 
 
@@ -74,7 +75,11 @@ def dropouts(scene: Scene, strength: int) -> Piece:
     holes = scene.line(
         "loss", leg, start_ms, start_ms + 9_500, packets=packets, burst=burst, repeat=repeat, within=within
     )
-    onset_ms, third_ms = holes[0][0] // PER_MS, holes[min(2, len(holes) - 1)][1] // PER_MS
+    onset_ms, apart = holes[0][0] // PER_MS, [holes[0]]
+    for hole in holes[1:]:
+        # Two holes within half a second are one disturbance to the ear (RFC 3611 calls them one burst).
+        apart += [hole] if hole[0] - apart[-1][0] >= 500 * PER_MS else []
+    third_ms = apart[min(2, len(apart) - 1)][1] // PER_MS
     return scene.piece(Expected("dropouts", _name(leg), onset_ms, third_ms, from_ms=onset_ms))
 
 
@@ -102,7 +107,7 @@ def level_high(scene: Scene, strength: int) -> Piece:
 
 
 def _level(scene: Scene, rule: str, level_dbov: float) -> Piece:
-    """A whole leg too quiet or too loud: due after 10 s of its speech (pauses of P.56 included) and 5 s more."""
+    """A whole leg too quiet or too loud: due after 10 s of its speech, by P.56, and 5 s more."""
     leg = int(scene.rng.integers(2))
     scene.level_dbov[leg] = -26.0
     scene.chat(24, first=leg, long=leg)
@@ -110,10 +115,12 @@ def _level(scene: Scene, rule: str, level_dbov: float) -> Piece:
     scene.source("level", leg, db=level_dbov + 26.0)
     for _ in range(6):
         # What goes over full scale is cut off there, which makes it quieter again.
-        short_db = level_dbov - speech_level_dbov(np.clip(scene.legs[leg], -1, 1))
-        scene.source("level", leg, db=max(0.0, short_db))
+        short_db = level_dbov - p56(np.clip(scene.legs[leg], -1, 1))[0]
+        scene.source("level", leg, db=short_db)
     scene.receive()
-    due_ms, from_ms = (scene.spoken_ms(leg, needed_ms) + 5_000 for needed_ms in (10_000, 9_000))
+    # P.56 counts pauses of 200 ms in, also between turns, and leaves soft sounds out: earlier or later than the turns.
+    ready_ms = (scene.spoken_ms(leg, 10_000), speech_done_ms(np.clip(scene.legs[leg], -1, 1), 10_000))
+    from_ms, due_ms = min(ready_ms) + 5_000, max(ready_ms) + 5_000
     return scene.piece(Expected(rule, _name(leg), 0, due_ms, from_ms=from_ms))
 
 
@@ -230,15 +237,16 @@ def long_hold(scene: Scene, strength: int) -> Piece:
 
 
 def talk_over(scene: Scene, strength: int) -> Piece:
-    """Both speak for 4.5 to 6 s; one as loud as the other, 6 or 12 dB quieter."""
+    """Both speak for 5 to 6.5 s; one as loud as the other, 6 or 12 dB quieter."""
     leg = int(scene.rng.integers(2))
     scene.chat(8, first=leg)
-    both_s = scene.between(4.5, 6.0)
+    both_s = scene.between(5.0, 6.5)
     first = scene.say(leg, both_s + 1.5)
     scene.say_at(1 - leg, first.start_ms + 1_500, both_s + 1.0, db=(0.0, -6.0, -12.0)[strength])
     scene.chat(6, first=leg)
     onset_ms = first.start_ms + 1_500
-    return scene.piece(Expected("talk-over", "both", onset_ms, onset_ms + 3_000))
+    due_ms = scene.both_heard_ms(3_000, onset_ms)
+    return scene.piece(Expected("talk-over", "both", onset_ms, due_ms, from_ms=onset_ms + 3_000))
 
 
 def interruptions(scene: Scene, strength: int) -> Piece:
@@ -247,9 +255,9 @@ def interruptions(scene: Scene, strength: int) -> Piece:
     overlap_ms = (900, 700, 500)[strength]
     starts: list[int] = []
     for _ in range(3):
-        victim = scene.say(1 - rude, scene.between(2.5, 4.0))
-        taken = scene.say_at(rude, victim.end_ms - overlap_ms, scene.between(3.0, 4.0))
-        starts.append(taken.start_ms)
+        victim = scene.say(1 - rude, scene.between(2.5, 4.0), solid_s=overlap_ms / 1000 + 0.8)
+        taken = scene.say_at(rude, victim.end_ms - overlap_ms, scene.between(3.0, 4.0), clear=True)
+        starts.append(victim.end_ms - overlap_ms)
         scene.say(1 - rude, scene.between(1.5, 2.5))
         scene.say(rude, scene.between(1.5, 2.5))
     due_ms = starts[-1] + 1_500
@@ -267,7 +275,10 @@ def monologue(scene: Scene, strength: int) -> Piece:
         if strength and scene.rng.integers(2):
             scene.say_at(1 - leg, turn.start_ms + 1_800, 0.45)
     onset_ms = scene.spoken_by(leg)[0].start_ms
-    return scene.piece(Expected("monologue", _name(leg), onset_ms, onset_ms + 60_000))
+    # In a pause nobody knows yet whether the floor is still held: due with the next word after the minute.
+    words = np.flatnonzero(scene.heard(leg)) * STEP_MS
+    due_ms = int(words[np.searchsorted(words, onset_ms + 60_000)])
+    return scene.piece(Expected("monologue", _name(leg), onset_ms, due_ms, from_ms=onset_ms + 60_000))
 
 
 def slow_response(scene: Scene, strength: int) -> Piece:

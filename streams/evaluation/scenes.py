@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from audio.chunk import NARROW_RATE_HZ, PARTIES, Encoding, Float32Array, Int16Array
+from audio.chunk import NARROW_RATE_HZ, PARTIES, BoolArray, Encoding, Float32Array, Int16Array
 from audio.synth.faults import LINE_FAULTS, SOURCE_FAULTS, Spans
-from audio.synth.line import comfort_noise, gain, through_g711
+from audio.synth.line import comfort_noise, gain, p56, through_g711
 from streams.evaluation.matching import Expected
-from streams.evaluation.voices import Bank
+from streams.evaluation.voices import Bank, sounding
 from streams.events import CallEvent
 
 PER_MS = NARROW_RATE_HZ // 1000
+STEP_MS = 10
+_FULL_SOUND_DB = 15.0
+"""Vowels lie within this of a voice's loudest sounds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Scene:
     received: Int16Array = field(default_factory=lambda: np.zeros((2, 0), dtype=np.int16))
     missing: tuple[Spans, Spans] = field(default_factory=lambda: ([], []))
     _audio: list[tuple[int, int, Float32Array]] = field(default_factory=list)
+    _heard: list[tuple[int, int, BoolArray]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.voices = [str(name) for name in self.rng.choice(sorted(self.bank.phrases), 2, replace=False)]
@@ -62,14 +66,32 @@ class Scene:
     def between(self, low: float, high: float) -> float:
         return float(self.rng.uniform(low, high))
 
-    def say(self, leg: int, seconds: float, *, after_ms: float | None = None, db: float = 0.0) -> Turn:
+    def say(
+        self, leg: int, seconds: float, *, after_ms: float | None = None, db: float = 0.0, solid_s: float = 0.0
+    ) -> Turn:
         """A turn, `after_ms` after the last moment spoken so far (negative: overlap); 250 to 900 ms unless given."""
         after_ms = self.between(250, 900) if after_ms is None else after_ms
         start_ms = int(max(0, self.now_ms + after_ms))
-        return self.say_at(leg, start_ms, seconds, db=db)
+        return self.say_at(leg, start_ms, seconds, db=db, solid_s=solid_s)
 
-    def say_at(self, leg: int, start_ms: int, seconds: float, *, db: float = 0.0) -> Turn:
-        speech = self.bank.stretch(self.voices[leg], seconds, self.rng)
+    def say_at(
+        self,
+        leg: int,
+        start_ms: int,
+        seconds: float,
+        *,
+        db: float = 0.0,
+        solid_s: float = 0.0,
+        clear: bool = False,
+    ) -> Turn:
+        """A turn at a time; its last `solid_s` are speech without a pause.
+
+        `clear`: the first full sound comes at that time, a breath or a weak consonant goes before it.
+        """
+        speech = self.bank.stretch(self.voices[leg], seconds, self.rng, solid_s)
+        if clear:
+            start_ms -= STEP_MS * int(sounding(speech, _FULL_SOUND_DB).argmax())
+        self._heard.append((leg, start_ms // STEP_MS, sounding(speech)))
         self._audio.append((leg, start_ms, speech * gain(self.level_dbov[leg] + 26.0 + db)))
         turn = Turn(leg, start_ms, start_ms + len(speech) // PER_MS)
         self.turns.append(turn)
@@ -136,12 +158,52 @@ class Scene:
         """When this leg has spoken for `needed_ms` since `from_ms`; the end of the call if it never has."""
         return reached(self.spoken_by(leg), needed_ms, from_ms) or self.received.shape[1] // PER_MS
 
+    def heard(self, leg: int, bridge_ms: int = 0) -> BoolArray:
+        """bool, one a 10 ms: where this party's voice is heard, pauses of up to `bridge_ms` included."""
+        out = np.zeros(self.now_ms // STEP_MS + 100, dtype=np.bool_)
+        for owner, start, mask in self._heard:
+            if owner == leg:
+                out[start : start + len(mask)] |= mask
+        where = np.flatnonzero(out)
+        for a in np.flatnonzero((np.diff(where) > 1) & (np.diff(where) <= bridge_ms // STEP_MS)):
+            out[where[a] : where[a + 1]] = True
+        return out
+
+    def heard_ms(self, leg: int, needed_ms: int, bridge_ms: int = 0) -> int:
+        """When this party's voice has been heard for `needed_ms`, by what really sounds of their turns."""
+        return completed_ms(self.heard(leg, bridge_ms), needed_ms)
+
+    def both_heard_ms(self, needed_ms: int, from_ms: int) -> int:
+        """When both have been heard at once for `needed_ms`; pauses of 300 ms are no end of anybody's speech."""
+        both = self.heard(0, 300) & self.heard(1, 300)
+        both[: from_ms // STEP_MS] = False
+        return completed_ms(both, needed_ms)
+
     def spans_of(self, leg: int) -> Spans:
         return [(turn.start_ms * PER_MS, turn.end_ms * PER_MS) for turn in self.spoken_by(leg)]
 
     @staticmethod
     def _range(from_ms: float, to_ms: float | None, length: int) -> tuple[int, int]:
         return int(from_ms) * PER_MS, length if to_ms is None else min(length, int(to_ms) * PER_MS)
+
+
+def speech_done_ms(samples: Float32Array, needed_ms: int) -> int:
+    """When a leg's active speech by ITU-T P.56 comes to `needed_ms`, to a quarter of a second; its end if never."""
+    low, high = needed_ms // 250, len(samples) // PER_MS // 250
+    while low < high:
+        middle = (low + high) // 2
+        if p56(samples[: middle * 250 * PER_MS])[1] >= needed_ms:
+            high = middle
+        else:
+            low = middle + 1
+    return low * 250
+
+
+def completed_ms(mask: BoolArray, needed_ms: int) -> int:
+    """The moment at which the set steps of 10 ms add up to `needed_ms`; the end if they never do."""
+    places = np.flatnonzero(mask)
+    needed = needed_ms // STEP_MS
+    return (int(places[needed - 1]) + 1 if len(places) >= needed else len(mask)) * STEP_MS
 
 
 def reached(turns: Iterable[Turn], needed_ms: int, from_ms: int = 0) -> int | None:

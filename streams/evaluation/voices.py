@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import resample_poly
 
-from audio.chunk import NARROW_RATE_HZ, Encoding, Float32Array
+from audio.chunk import NARROW_RATE_HZ, BoolArray, Encoding, Float32Array
 from audio.errors import VigieError
 from audio.recordings import open_recording
 from audio.synth.line import at_level, band
@@ -78,19 +78,34 @@ class Bank:
     made_music: str = "hold-music"
     hops: tuple[tuple[Encoding, ...], ...] = ((Encoding.MULAW,),)
 
-    def stretch(self, voice: str, seconds: float, rng: np.random.Generator) -> Float32Array:
-        """About `seconds` of one voice's phrases, 120 ms apart, at -26 dBov; cut at the end of the time."""
+    def stretch(self, voice: str, seconds: float, rng: np.random.Generator, solid_s: float = 0.0) -> Float32Array:
+        """About `seconds` of one voice's phrases, 120 ms apart, at -26 dBov; it ends where a sound of the voice ends.
+
+        With `solid_s` the last so many seconds are speech without a pause, for which it may take a phrase longer.
+        """
         pause = np.zeros(int(0.12 * NARROW_RATE_HZ), dtype=np.float32)
         wanted, pieces, length = int(seconds * NARROW_RATE_HZ), list[Float32Array](), 0
+        longest = wanted + (int((_PHRASE_S[1] + solid_s) * NARROW_RATE_HZ) if solid_s else 0)
         order = rng.permutation(len(self.phrases[voice]))
-        while length < wanted:
+        while length < longest:
             for number in order:
                 pieces += [self.phrases[voice][number], pause]
                 length += len(pieces[-2]) + len(pause)
-        cut = np.concatenate(pieces)[:wanted].copy()
+        whole = np.concatenate(pieces)
+        heard = sounding(whole[:longest])
+        stop = _solid_stop(heard, wanted // _STEP, round(solid_s * 100)) if solid_s else wanted // _STEP
+        stop = int(np.flatnonzero(heard[:stop])[-1]) + 1
+        cut = whole[: stop * _STEP].copy()
         fade = np.linspace(1, 0, _STEP, dtype=np.float32)
         cut[-_STEP:] *= fade
         return at_level(cut, -26.0)
+
+
+def _solid_stop(heard: BoolArray, first: int, solid: int) -> int:
+    """The first place from `first` on with the fewest pauses in the `solid` steps of 10 ms before it."""
+    sums = np.concatenate([[0], np.cumsum(heard)])
+    places = np.arange(max(first, solid), len(heard) + 1)
+    return int(places[(sums[places] - sums[places - solid]).argmax()])
 
 
 @lru_cache(maxsize=4)
@@ -144,11 +159,8 @@ def spoken_bank(half: str) -> Bank:
 def phrases(samples: Float32Array) -> list[Float32Array]:
     """Cut speech at its pauses of 300 ms and more; what is cut lasts 0.8 to 6 s and has no silence at its edges."""
     samples = band(samples)
-    count = len(samples) // _STEP
-    level = np.square(samples[: count * _STEP].reshape(count, _STEP)).mean(axis=1)
-    loud = level > np.quantile(level, 0.95) * 10 ** (-_UNDER_LOUD_DB / 10)
     found: list[Float32Array] = []
-    where = np.flatnonzero(loud)
+    where = np.flatnonzero(sounding(samples))
     breaks = np.flatnonzero(np.diff(where) > _PAUSE_S * 100)
     for run in np.split(where, breaks + 1):
         if not len(run):
@@ -159,6 +171,14 @@ def phrases(samples: Float32Array) -> list[Float32Array]:
             if len(part) >= _PHRASE_S[0] * 100:
                 found.append(samples[part[0] * _STEP : (part[-1] + 1) * _STEP])
     return found
+
+
+def sounding(samples: Float32Array, under_loud_db: float = _UNDER_LOUD_DB) -> BoolArray:
+    """bool, one a 10 ms: where the voice is heard, by its level alone. No detector and no model has a say in it."""
+    count = len(samples) // _STEP
+    level = np.square(samples[: count * _STEP].reshape(count, _STEP)).mean(axis=1)
+    heard: BoolArray = level > np.quantile(level, 0.95) * 10 ** (-under_loud_db / 10)
+    return heard
 
 
 def _listed(folder: Path) -> list[dict[str, str]]:
