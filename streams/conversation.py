@@ -27,6 +27,10 @@ class ConversationSettings:
 
     silence_breaking_ms: int = 128
     """Speech shorter than this does not end a silence: a click is no answer."""
+    silence_loud_dbov: float = -35.0
+    """Over this the line is not silent, whatever it is that sounds there: the limit of the rule on noise."""
+    silence_loud_ms: int = 640
+    """So much of it, lately: a knock on the desk is less, speech that no model takes for any (old recordings) is more."""
     silence_reported_from_ms: int = 3_000
     """Contact Lens counts mutual silence from 3 s on."""
     turn_pause_ms_max: int = 400
@@ -97,6 +101,7 @@ class Conversation(Stateful):
         "_parties",
         "_silence_from_ms",
         "_silence_shown",
+        "_loud_ms",
         "_hold_from_ms",
         "_overlap_from_ms",
         "_overlap_last_ms",
@@ -127,6 +132,7 @@ class Conversation(Stateful):
         self._parties = [PartyDynamics(), PartyDynamics()]
         self._silence_from_ms: int | None = 0
         self._silence_shown = False
+        self._loud_ms = 0
         self._hold_from_ms: int | None = None
         self._overlap_from_ms: int | None = None
         self._overlap_last_ms = 0
@@ -150,16 +156,26 @@ class Conversation(Stateful):
         return self._parties[PARTIES.index(party)]
 
     def push(
-        self, speech: BoolArray, line: LineState, *, blind: bool = False, hold_since_ms: int | None = None
+        self,
+        speech: BoolArray,
+        line: LineState,
+        *,
+        blind: bool = False,
+        hold_since_ms: int | None = None,
+        loud_frames: int = 0,
     ) -> list[Measure]:
         """One block: `speech` bool `(2, frames)`, echo already taken out; `blind` where neither leg has audio.
 
-        `hold_since_ms` tells where a hold began that was only found later (music needs seconds to be recognised).
+        `hold_since_ms` tells where a hold began that was only found later (music needs seconds to be recognised);
+        `loud_frames`, in how many frames of the block either leg was over `silence_loud_dbov`.
 
         Returns the measures as they stand at the end of the decided frames (96 ms before the block's end).
         """
         mark = 2 if line.on_hold or line.ivr else (1 if blind or line.answered_ms > self._frames_seen * FRAME_MS else 0)
         self._hold_since_ms = hold_since_ms
+        quiet_frames = speech.shape[1] - loud_frames
+        loud_ms = self._loud_ms + FRAME_MS * loud_frames - FRAME_MS // 2 * quiet_frames
+        self._loud_ms = min(self.settings.silence_loud_ms, max(0, loud_ms))
         self._history_hold += [mark] * speech.shape[1]
         for kept, fresh in zip(self._history, speech.tolist(), strict=True):
             kept += fresh
@@ -197,6 +213,8 @@ class Conversation(Stateful):
         for kept in self._history:
             del kept[:drop]
         del self._history_hold[:drop]
+        if self._loud_ms >= self.settings.silence_loud_ms:
+            self._silence_from_ms = (base + last) * FRAME_MS
         return events + self._measures((base + last) * FRAME_MS)
 
     def _frame(self, now_ms: int, agent: bool, customer: bool, mark: int) -> list[Measure]:

@@ -280,7 +280,10 @@ class Listener(Stateful):
         since_ms = None if self._hold_event or not music else min(s for s in self._music_since_ms if s is not None)
         blind = self._ringing or not facts.block.present.any()
         before = (self.conversation.overlap_ms, self.conversation.silence_ms)
-        measures = self.conversation.push(speech, self._line, blind=blind, hold_since_ms=since_ms)
+        loud = facts.level_dbov.max(axis=0) > self.settings.conversation.silence_loud_dbov
+        measures = self.conversation.push(
+            speech, self._line, blind=blind, hold_since_ms=since_ms, loud_frames=int(np.count_nonzero(loud))
+        )
         self._open["overlap_ms"] += self.conversation.overlap_ms - before[0]
         self._open["silence_ms"] += self.conversation.silence_ms - before[1]
         return measures
