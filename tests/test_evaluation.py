@@ -146,7 +146,7 @@ def test_tuning_and_reporting_share_no_voice(shared_data: Path) -> None:
 def test_a_plan_holds_the_asked_counts_and_both_laws() -> None:
     jobs = Plan(count=102, clean_hours=1, only=("echo",)).jobs()
     kinds = [job.kind for job in jobs]
-    assert kinds.count("positive") == 102
+    assert kinds.count("positive") == 102 + 17 + 17
     assert kinds.count("negative") >= 102
     assert kinds.count("clean") == 12
     assert {job.number % 2 for job in jobs} == {0, 1}
@@ -183,7 +183,7 @@ def arguments(*given: str) -> argparse.Namespace:
 @needs_espeak
 def test_a_suite_runs_and_reports_as_json(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suites, "NEGATIVES", {kind: NEGATIVES[kind] for kind in ("clean", "pauses")})
-    given = ("--only", "dead-air", "--count", "3", "--clean-hours", "0", "--workers", "1", "--json")
+    given = ("--only", "dead-air", "--count", "3", "--fainter", "0", "--clean-hours", "0", "--workers", "1", "--json")
     assert command.run(arguments(*given)) == 0
     report = json.loads(capsys.readouterr().out)
     (row,) = report["detectors"]

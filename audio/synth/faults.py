@@ -84,7 +84,9 @@ def noise(
     wanted_dbov = speech_level_dbov(legs[leg, start:stop]) - snr_db
     # The usual level counts: a chair that falls now and then would take up most of an office's mean power.
     step = NARROW_RATE_HZ // 10
-    usual = np.median(np.square(raw[: max(step, count // step * step)], dtype=np.float64).reshape(-1, step).mean(axis=1))
+    usual = np.median(
+        np.square(raw[: max(step, count // step * step)], dtype=np.float64).reshape(-1, step).mean(axis=1)
+    )
     legs[leg, start:stop] += raw * np.float32(10 ** (wanted_dbov / 20) / np.sqrt(usual))
     return [(start, stop)]
 

@@ -35,7 +35,11 @@ def p56(samples: Float32Array) -> tuple[float, float]:
     decay = np.exp(-1.0 / (NARROW_RATE_HZ * 0.03))
     once = ([1.0 - decay], [1.0, -decay])
     envelope = lfilter(*once, lfilter(*once, np.abs(samples, dtype=np.float64)))
-    energy, places, hang = float(np.square(samples, dtype=np.float64).sum()), np.arange(len(samples)), NARROW_RATE_HZ // 5
+    energy, places, hang = (
+        float(np.square(samples, dtype=np.float64).sum()),
+        np.arange(len(samples)),
+        NARROW_RATE_HZ // 5,
+    )
     before: tuple[float, float] | None = None
     for power in range(-15, 0):
         over = np.maximum.accumulate(np.where(envelope >= 2.0**power, places, -2 * hang))

@@ -33,7 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", type=Path, help="CSV or folder of *.labels.json (default: the manifest's folder)")
     parser.add_argument("--model", default="none", help="transcription model for --suite manifest (default: none)")
     parser.add_argument("--half", choices=HALVES, default="report", help="voices for reporting or for tuning")
-    parser.add_argument("--count", type=int, default=24, help="positives of each detector, and negatives (default 24)")
+    parser.add_argument(
+        "--count", type=int, default=24, help="obvious positives a detector, and negatives (default 24)"
+    )
+    parser.add_argument("--fainter", type=int, help="positives at each fainter strength (default: a sixth of --count)")
     parser.add_argument("--clean-hours", type=float, default=0.5, help="hours without any fault (default 0.5)")
     parser.add_argument("--only", nargs="+", default=(), metavar="RULE", help="these detectors only")
     parser.add_argument("--seed", type=int, default=1)
@@ -48,9 +51,9 @@ def run(args: argparse.Namespace) -> int:
     suite = args.suite or ("hybrid" if args.data else "manifest" if args.manifest else "synthetic")
     if suite == "hybrid" and args.data is None:
         raise VigieError("the hybrid suite needs real speech", remedy="Name its folder", field="--data")
-    if args.count < 1 or args.clean_hours < 0 or args.workers < 1:
+    if args.count < 1 or args.clean_hours < 0 or args.workers < 1 or (args.fainter or 0) < 0:
         raise VigieError(
-            "there is nothing to run", remedy="--count and --workers are 1 or more, --clean-hours 0 or more"
+            "there is nothing to run", remedy="--count and --workers are 1 or more, --fainter, --clean-hours 0 or more"
         )
     report = _labelled(args) if suite == "manifest" else _pieces(args, suite)
     console = Console(width=max(150, Console().width) if not args.json else None)
@@ -71,6 +74,7 @@ def _pieces(args: argparse.Namespace, suite: str) -> dict[str, Any]:
         rules=args.rules,
         only=tuple(args.only),
         count=args.count,
+        fainter=args.fainter,
         clean_hours=args.clean_hours,
     )
     jobs = plan.jobs()

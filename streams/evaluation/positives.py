@@ -256,7 +256,7 @@ def interruptions(scene: Scene, strength: int) -> Piece:
     starts: list[int] = []
     for _ in range(3):
         victim = scene.say(1 - rude, scene.between(2.5, 4.0), solid_s=overlap_ms / 1000 + 0.8)
-        taken = scene.say_at(rude, victim.end_ms - overlap_ms, scene.between(3.0, 4.0), clear=True)
+        scene.say_at(rude, victim.end_ms - overlap_ms, scene.between(3.0, 4.0), clear=True)
         starts.append(victim.end_ms - overlap_ms)
         scene.say(1 - rude, scene.between(1.5, 2.5))
         scene.say(rude, scene.between(1.5, 2.5))

@@ -19,7 +19,8 @@ from streams.evaluation.statistics import poisson_upper, quantile, wilson
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run. `count` is the number of positives of each detector, and of hard negatives, at least."""
+    """What to run. `count` is the number of obvious positives of each detector, and of hard negatives, at least;
+    `fainter` the number at each fainter strength (a sixth of `count` unless given)."""
 
     seed: int = 1
     half: str = "report"
@@ -27,6 +28,7 @@ class Plan:
     rules: str | None = None
     only: tuple[str, ...] = ()
     count: int = 24
+    fainter: int | None = None
     clean_hours: float = 0.5
 
     def jobs(self) -> list[Job]:
@@ -36,13 +38,13 @@ class Plan:
                 f"no pieces for the rule {unknown[0]!r}", remedy=f"Use of {', '.join(POSITIVES)}", field="--only"
             )
         common: dict[str, Any] = {"seed": self.seed, "half": self.half, "data": self.data, "rules": self.rules}
-        each = -(-self.count // len(STRENGTHS))
+        fainter = -(-self.count // 6) if self.fainter is None else self.fainter
         jobs = [
             Job("positive", rule, number, strength=strength, **common)
             for rule in POSITIVES
             if not self.only or rule in self.only
             for strength in range(len(STRENGTHS))
-            for number in range(each)
+            for number in range(fainter if strength else self.count)
         ]
         jobs += [
             Job("negative", kind, number, **common)
