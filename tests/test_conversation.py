@@ -114,3 +114,27 @@ def test_a_snapshot_anywhere_changes_nothing(seed: int) -> None:
     measures += conversation.end()
     assert measures == expected, f"seed {seed}"
     assert conversation.state() == whole.state(), f"seed {seed}"
+
+
+def test_a_talk_over_goes_on_after_both_paused_for_less_than_a_second() -> None:
+    _, paused = run(speech([(0, 8000)], [(1600, 3520), (4160, 6080)], 9984))
+    assert max(values(paused, "overlap_run_ms")) == 2 * 1920  # the pause of 640 ms is not counted in
+    _, small = run(speech([(0, 8000)], [(1600, 3520), (3840, 5760)], 9984))
+    assert max(values(small, "overlap_run_ms")) == 5760 - 1600
+    _, apart = run(speech([(0, 8000)], [(1600, 3520), (4640, 6560)], 9984))
+    assert max(values(apart, "overlap_run_ms")) == 1920
+
+
+def test_a_loud_line_is_no_dead_air_but_a_knock_is() -> None:
+    nobody = np.zeros((2, FRAMES_PER_BLOCK), dtype=np.bool_)
+
+    def longest(loud: list[int]) -> float:
+        conversation, measures = Conversation(), list[Measure]()
+        for frames in loud:
+            measures += conversation.push(nobody, LineState(), loud_frames=frames)
+        return max(values(measures, "mutual_silence_ms"), default=0.0)
+
+    assert longest([0] * 48) > 11_000
+    assert longest([0, 0, 0, 1, 0, 0] * 8) > 11_000
+    assert longest([5] * 48) < 4_000
+    assert longest([0] * 24 + [8] * 4 + [0] * 20) < 8_000

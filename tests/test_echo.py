@@ -95,6 +95,14 @@ def test_what_comes_at_once_is_crosstalk(speech: Int16Array) -> None:
     assert not worst("echo_ms", measures)
 
 
+@pytest.mark.parametrize(("gain_db", "same"), [(-6.0, True), (-8.5, True), (-12.0, False)])
+def test_same_audio_may_be_a_pad_apart_and_crosstalk_is_weaker(
+    speech: Int16Array, gain_db: float, *, same: bool
+) -> None:
+    measures, _ = watch(speech, g711(speech * 10 ** (gain_db / 20)))
+    assert ("same_audio_ms" in {m.metric for m in measures if m.value > 5_000}) is same
+
+
 def test_one_voice_on_both_legs_is_same_audio(speech: Int16Array) -> None:
     measures, _ = watch(speech, g711(returned(speech, 20, -1)))
     assert worst("same_audio_ms", measures).keys() == {None}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -13,17 +14,27 @@ import pytest
 
 from audio.chunk import Encoding
 from audio.errors import VigieError
-from audio.synth.line import speech_level_dbov
+from audio.synth.line import p56, speech_level_dbov
 from streams.evaluation import command, suites
 from streams.evaluation.labelled import read_labels
 from streams.evaluation.matching import Expected, match
 from streams.evaluation.negatives import NEGATIVES
 from streams.evaluation.pieces import Job, build
 from streams.evaluation.positives import POSITIVES
-from streams.evaluation.scenes import Scene, Turn, reached
+from streams.evaluation.scenes import Scene, Turn, completed_ms, reached
 from streams.evaluation.statistics import poisson_upper, quantile, wilson
 from streams.evaluation.suites import Plan
-from streams.evaluation.voices import Bank, phrases, real_bank
+from streams.evaluation.voices import (
+    ESPEAK_VOICES,
+    HALVES,
+    HOPS,
+    MADE_MUSIC,
+    PUBLIC_FILES,
+    Bank,
+    phrases,
+    real_bank,
+    sounding,
+)
 
 needs_espeak = pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
 RATE = 8_000
@@ -195,3 +206,68 @@ def test_a_suite_runs_and_reports_as_json(capsys: pytest.CaptureFixture[str], mo
 def test_hybrid_without_a_folder_tells_the_remedy() -> None:
     with pytest.raises(VigieError, match="Name its folder"):
         command.run(arguments("--suite", "hybrid"))
+
+
+def test_tuning_and_reporting_share_no_stretch_of_any_file_no_music_no_noise_and_no_codec() -> None:
+    rows = list(csv.DictReader(PUBLIC_FILES.splitlines()))
+    for one in rows:
+        for other in rows:
+            if (one["half"], other["half"]) != ("tune", "report") or one["file"] != other["file"]:
+                continue
+            spans = [(float(row["from_s"]), float(row["to_s"] or "inf")) for row in (one, other)]
+            assert spans[0][1] <= spans[1][0] or spans[1][1] <= spans[0][0], one["file"]
+    for kind in ("speech", "music", "noise"):
+        names = {half: {row["voice"] for row in rows if row["half"] == half and row["kind"] == kind} for half in HALVES}
+        assert names["tune"]
+        assert names["report"]
+        assert not names["tune"] & names["report"]
+    assert MADE_MUSIC["tune"] != MADE_MUSIC["report"]
+    assert not set(HOPS["tune"]) & set(HOPS["report"])
+    assert not set(ESPEAK_VOICES["tune"]) & set(ESPEAK_VOICES["report"])
+
+
+def test_what_the_detectors_were_developed_on_is_not_reported() -> None:
+    developed_on = ("lca40", "OSR_us", "office-ambience", "442789")
+    reported = [row["file"] for row in csv.DictReader(PUBLIC_FILES.splitlines()) if row["half"] == "report"]
+    assert not [file for file in reported if any(name in file for name in developed_on)]
+
+
+def test_a_voice_in_both_halves_is_the_users_mistake(tmp_path: Path) -> None:
+    text = "file,voice,half,channel,from_s,kind\na.wav,anna,tune,0,0,speech\nb.wav,anna,report,0,0,speech\n"
+    (tmp_path / "voices.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(VigieError, match="anna is in both halves"):
+        real_bank(tmp_path, "report")
+
+
+def test_active_level_and_time_are_those_of_p56() -> None:
+    t = np.arange(20 * RATE) / RATE
+    tone = (0.1 * np.sqrt(2) * np.sin(2 * np.pi * 1000 * t)).astype(np.float32)
+    level_dbov, active_ms = p56(tone)
+    assert level_dbov == pytest.approx(-20.0, abs=0.05)
+    assert active_ms == pytest.approx(20_000, rel=0.01)
+    halved = tone * (t % 4 < 2)
+    level_dbov, active_ms = p56(halved.astype(np.float32))
+    assert level_dbov == pytest.approx(-20.0, abs=0.6)  # 200 ms of hangover after each stretch count in
+    assert active_ms == pytest.approx(11_000, abs=600)
+
+
+def test_a_stretch_ends_where_the_voice_ends_and_is_solid_where_asked() -> None:
+    bank = Bank({"a": voice(1)})
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        cut = bank.stretch("a", 1.5 + 0.2 * seed, rng)
+        assert sounding(cut[: len(cut) // 80 * 80])[-3:].any()
+        solid = sounding(bank.stretch("a", 2.0, rng, solid_s=0.15))
+        assert solid[-15:].mean() > 0.9
+
+
+def test_what_is_heard_of_a_turn_adds_up() -> None:
+    made = scene()
+    turn = made.say_at(0, 1_000, 3.0)
+    heard = made.heard(0)
+    assert not heard[: turn.start_ms // 10].any()
+    assert not heard[turn.end_ms // 10 + 1 :].any()
+    assert 0 < heard.sum() <= made.heard(0, 300).sum() <= (turn.end_ms - turn.start_ms) // 10 + 1
+    assert made.heard_ms(0, 500) > 1_500 - 10
+    assert completed_ms(np.array([True, False, True, True]), 20) == 30
+    assert completed_ms(np.array([True, False]), 20) == 20

@@ -361,3 +361,25 @@ def test_on_a_real_call_the_customer_loses_packets_and_the_gated_agent_hardly() 
     assert top(measures, "dropout_share_30s", Party.AGENT) < 2
     assert top(measures, "clipped_runs_10s", Party.AGENT) < 5
     assert top(measures, "clipped_runs_10s", Party.CUSTOMER) < 5
+
+
+def test_a_burst_counts_for_more_once_each_of_its_losses_is_longer_than_concealment() -> None:
+    def lost(ms: int) -> float:
+        audio = noise(4, seed=9)
+        for start in (12_000, 13_600, 15_200):  # 200 ms apart
+            audio[start : start + ms * 8] = 0
+        return top(run(call_facts(noise(4), audio)), "dropouts_10s")
+
+    assert lost(18) == 1
+    assert lost(38) == 2
+    assert lost(58) == 3
+
+
+def test_a_packet_of_a_low_voice_may_come_twice_too() -> None:
+    time_s = np.arange(32000) / 8000
+    # A voice of 109 Hz whose first three harmonics hold nearly all its energy, moving as voices do.
+    phase = 2 * np.pi * 109 * (time_s + 0.002 * np.sin(2 * np.pi * 3 * time_s))
+    voice = sum(level * np.sin(phase * n) for n, level in ((1, 6000), (2, 3000), (3, 1500)))
+    audio = np.round(voice + np.random.default_rng(2).normal(0, 300, len(voice))).astype(np.int16)
+    audio[16000:16160] = audio[15840:16000]
+    assert top(run(call_facts(noise(4), audio)), "dropouts_10s") == 1

@@ -151,6 +151,20 @@ def test_hold_music_is_no_level_and_no_noise() -> None:
     assert measures == []
 
 
+def test_what_turns_out_to_be_music_is_taken_out_of_the_noise_again() -> None:
+    whole = np.concatenate((bursts(8, -20.0), bursts(20, -25.0, seed=4, noise_dbov=-30.0)))
+    facts = facts_of(whole, whole)
+    kept, forgot = LevelDetector(), LevelDetector()
+    for detector in (kept, forgot):
+        for item in facts[:-8]:
+            detector.push(item, LineState())
+    forgot.forget_noise(0, 20_000)
+    noise = [last([m for f in facts[-4:] for m in one.push(f, LineState())], "noise_dbov", A) for one in (kept, forgot)]
+    assert noise[0] is not None
+    assert noise[1] is not None
+    assert noise[1].value < noise[0].value - 5
+
+
 def test_a_snapshot_anywhere_changes_nothing() -> None:
     facts = facts_of(bursts(40, -20.0), bursts(40, -25.0, seed=4))
     whole = run(facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -194,3 +195,16 @@ def test_a_restart_between_any_two_blocks_changes_nothing() -> None:
 @needs_lca40
 def test_an_agent_who_listens_for_36_s_on_a_real_call_is_not_one_way() -> None:
     assert not run(call_facts(lca40_leg("agent"), lca40_leg("caller")))
+
+
+def test_a_leg_that_comes_late_is_not_one_way_for_the_time_before_it_came() -> None:
+    agent = talk(4)
+    customer = texture(len(agent) / RATE_HZ)
+    came = 3 * (4096 + 2560) * 8
+    customer[:came] = 0
+    facts = call_facts(agent, customer)
+    late = [replace(f, block=replace(f.block, attached=(True, f.block.start_ms >= came // 8))) for f in facts]
+    measures = run(late)
+    assert values(measures, "missing_leg_ms")
+    # Before it came it is missing, which the listener tells by `attached`; what counts is what is said of it after that.
+    assert not [m for m in measures if m.metric == "one_way_ms" and m.value and m.until_ms > came // 8 + 256]
