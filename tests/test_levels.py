@@ -152,11 +152,11 @@ def test_hold_music_is_no_level_and_no_noise() -> None:
 
 
 def test_what_turns_out_to_be_music_is_taken_out_of_the_noise_again() -> None:
-    whole = np.concatenate((bursts(8, -20.0), bursts(20, -25.0, seed=4, noise_dbov=-30.0)))
+    whole = np.concatenate((bursts(8, -20.0, noise_dbov=-66.0), bursts(20, -20.0, seed=4, noise_dbov=-52.0)))
     facts = facts_of(whole, whole)
     kept, forgot = LevelDetector(), LevelDetector()
     for detector in (kept, forgot):
-        for item in facts[:-8]:
+        for item in facts[:-4]:
             detector.push(item, LineState())
     forgot.forget_noise(0, 20_000)
     noise = [last([m for f in facts[-4:] for m in one.push(f, LineState())], "noise_dbov", A) for one in (kept, forgot)]
