@@ -195,7 +195,7 @@ class LevelDetector(Stateful):
     def __init__(self, settings: LevelSettings = LevelSettings()) -> None:
         self.settings = settings
         self._meter = ActivityMeter()
-        self._entries: deque[tuple[Int64Array, Int64Array, Int64Array]] = deque()
+        self._entries: deque[tuple[Int64Array, Int16Array, Int16Array]] = deque()
         self._voiced_ms = np.zeros(2, dtype=np.int64)
         self._open_voiced_ms = np.zeros(2, dtype=np.int64)
         self._energy = np.zeros(2, dtype=np.int64)
@@ -251,17 +251,18 @@ class LevelDetector(Stateful):
             if counts:
                 active_ms += stretch
         self._open = []
-        self._entries.append((self._open_energy, active_ms, self._open_voiced_ms))
+        # Of one entry no more than its length is active: 16 bits are enough, and a call holds 58 entries.
+        self._entries.append((self._open_energy, active_ms.astype(np.int16), self._open_voiced_ms.astype(np.int16)))
         self._voiced_ms += self._open_voiced_ms
         self._open_voiced_ms = np.zeros_like(self._open_voiced_ms)
         self._energy += self._open_energy
         self._active_ms += active_ms
         self._open_energy = np.zeros_like(self._open_energy)
         while len(self._entries) * self.settings.every_blocks * BLOCK_MS > self.settings.window_ms:
-            energy, active_ms, voiced_ms = self._entries.popleft()
-            self._voiced_ms -= voiced_ms
+            energy, active, voiced = self._entries.popleft()
+            self._voiced_ms -= voiced
             self._energy -= energy
-            self._active_ms -= active_ms
+            self._active_ms -= active
 
     def _measures(self, now_ms: int) -> list[Measure]:
         settings = self.settings

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +25,7 @@ _BAND = slice(int(200 / _BIN_HZ), int(3_500 / _BIN_HZ))
 """What a telephone carries; rumble below it has bars as steady as any organ's."""
 _BINS = _BAND.stop - _BAND.start
 _NEIGHBOURS = 21
+assert SPECTRA_PER_BLOCK < 8, "a count shares four bits of a snapshot with its bar"
 _SIDE = 1 + 1 + 2 + 4
 _TOP = 5
 _NO_BARS = np.zeros(_BINS, dtype=np.bool_)
@@ -64,7 +64,7 @@ class MusicSettings:
 class MusicLeg(Stateful):
     """Hold music on one leg."""
 
-    STATE = ("_counts", "_bars", "_passed", "_changed", "_at", "_since_ms", "_until_ms", "_told")
+    STATE = ("_counts_and_bars", "_passed", "_changed", "_at", "_since_ms", "_until_ms", "_told")
 
     def __init__(self, leg: int, settings: MusicSettings) -> None:
         self._leg, self.settings = leg, settings
@@ -77,8 +77,18 @@ class MusicLeg(Stateful):
         self._since_ms = self._until_ms = -1
         self._told = 0.0
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        super().load_state(state)
+    @property
+    def _counts_and_bars(self) -> npt.NDArray[np.uint8]:
+        """uint8 `(blocks, bins / 2)`: a count of at most four and a bar are four bits."""
+        both = np.zeros((len(self._counts), _BINS + _BINS % 2), dtype=np.uint8)
+        both[:, :_BINS] = self._counts + 8 * self._bars
+        packed: npt.NDArray[np.uint8] = (both[:, 0::2] + 16 * both[:, 1::2]).astype(np.uint8)
+        return packed
+
+    @_counts_and_bars.setter
+    def _counts_and_bars(self, packed: npt.NDArray[np.uint8]) -> None:
+        both = np.stack((packed & 15, packed >> 4), axis=2).reshape(len(packed), -1)[:, :_BINS]
+        self._counts, self._bars = (both & 7).astype(np.uint8), (both & 8) > 0
         self._total = np.add.reduce(self._counts, axis=0, dtype=np.int16)
 
     def push(self, peaks: npt.NDArray[np.bool_] | None, end_ms: int) -> None:

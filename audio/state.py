@@ -66,7 +66,7 @@ def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         if type(value).__name__ not in _RECORDS:
             raise TypeError(f"{type(value).__name__} is not registered with @record")
-        fields = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        fields = [_plain(getattr(value, field.name)) for field in dataclasses.fields(value)]
         return {"!": "record", "c": type(value).__name__, "v": fields}
     if isinstance(value, deque):
         return {"!": "deque", "m": value.maxlen, "v": [_plain(item) for item in value]}
@@ -100,7 +100,10 @@ def _restored(value: Any, current: Any) -> Any:
         case "array":
             return np.frombuffer(inner, dtype=value["d"]).reshape(value["s"]).copy()
         case "record":
-            return _RECORDS[value["c"]](**{name: _restored(item, None) for name, item in inner.items()})
+            names = (field.name for field in dataclasses.fields(_RECORDS[value["c"]]))
+            return _RECORDS[value["c"]](
+                **{name: _restored(item, None) for name, item in zip(names, inner, strict=True)}
+            )
         case "deque":
             return deque((_restored(item, None) for item in inner), maxlen=value["m"])
         case "tuple":
