@@ -209,7 +209,7 @@ class LossFinder(Stateful):
 def _peak_of(facts: FrameFacts, party: int) -> int:
     """Greatest magnitude of a leg's samples in the block."""
     if facts.peak is not None:
-        return int(np.maximum.reduce(facts.peak[party]))
+        return int(max(facts.peak[party].tolist()))
     samples = facts.block.native[party]
     return max(int(samples.max()), -int(samples.min()))
 

@@ -155,8 +155,8 @@ class TonesDetector(Stateful):
         some = pure.any()
         for place, leg in enumerate(awake):
             rows = slice(place * _HOPS, (place + 1) * _HOPS)
-            keypad, tones = self._keypads[leg], parts[rows, :8] + 1j * parts[rows, 8:]
-            out[leg] = keypad.push(tones, power[rows], energy[rows], pure[rows] if some else None, start_ms)
+            mine = pure[rows] if some else None
+            out[leg] = self._keypads[leg].push(parts[rows], power[rows], energy[rows], mine, start_ms)
         return out
 
     def _sound(self, samples: npt.NDArray[np.float32], awake: list[int], end_ms: int) -> None:
@@ -200,19 +200,19 @@ class _Keypad(Stateful):
     def __init__(self, leg: int, settings: TonesSettings) -> None:
         self._leg, self.settings = leg, settings
         self._hertz = np.array(_KEY_HZ, dtype=np.float64)
-        self._before = np.zeros(8, dtype=np.complex64)
+        self._before = np.zeros(16, dtype=np.float32)
         self._key = self._key_before = -1
         self._right = self._missing = self._digits = 0
         self._told = False
 
     def rest(self) -> None:
         """A block of silence ends what was pressed."""
-        self._before = np.zeros(8, dtype=np.complex64)
+        self._before = np.zeros(16, dtype=np.float32)
         self._key_before, self._key, self._right, self._missing, self._told = -1, -1, 0, 0, False
 
     def push(
         self,
-        tones: npt.NDArray[np.complex64],
+        parts: npt.NDArray[np.float32],
         power: npt.NDArray[np.float32],
         energy: npt.NDArray[np.float32],
         pure: npt.NDArray[np.bool_] | None,
@@ -221,7 +221,7 @@ class _Keypad(Stateful):
         """Take the windows of one block.
 
         Args:
-            tones: complex64 `(32, 8)`, each window against the eight frequencies.
+            parts: float32 `(32, 16)`, each window against the eight frequencies: the real parts, then the imaginary.
             power: float32 `(32, 2, 4)`, their squares, in the keypad's two groups.
             energy: float32 `(32,)`, sum of squares of each window.
             pure: bool `(32,)`, windows that are loud enough and little else than a tone of either group; None: none is.
@@ -229,10 +229,12 @@ class _Keypad(Stateful):
         """
         keys = _NO_KEYS if pure is None else self._keys(power, pure)
         before, key_before = self._before, self._key_before
-        self._before, self._key_before = tones[-1], int(keys[-1])
+        self._before, self._key_before = parts[-1].copy(), int(keys[-1])
         if self._key < 0 and (pure is None or not (keys >= 0).any()):
             return []
-        previous = np.concatenate((before[None], tones[:-1]))
+        joined = np.concatenate((before[None], parts))
+        turning: npt.NDArray[np.complex64] = joined[:, :8] + 1j * joined[:, 8:]
+        previous, tones = turning[:-1], turning[1:]
         right = (keys == np.concatenate(([key_before], keys[:-1]))) & self._right_tones(keys, tones, previous, energy)
         out: list[Measure] = []
         for window in range(_HOPS):

@@ -190,17 +190,15 @@ class VoiceActivity(Stateful):
             float32 `(legs, n)` in 0..1; 0 for frames that are not asked.
         """
         asked = self._asked(level_dbov, floor_dbov)
-        context, self._context = self._context, wide[:, -CONTEXT_SAMPLES:].copy()
+        joined = np.concatenate((self._context, wide), axis=1)
+        self._context = joined[:, -CONTEXT_SAMPLES:].copy()
         probabilities = np.zeros(asked.shape, dtype=np.float32)
-        if not asked.any():
-            return probabilities
-        legs, count = asked.shape
-        frames = np.empty((count, legs, CONTEXT_SAMPLES + FRAME_SAMPLES), dtype=np.float32)
-        frames[:, :, CONTEXT_SAMPLES:] = wide.reshape(legs, count, FRAME_SAMPLES).swapaxes(0, 1)
-        frames[0, :, :CONTEXT_SAMPLES] = context
-        frames[1:, :, :CONTEXT_SAMPLES] = frames[:-1, :, -CONTEXT_SAMPLES:]
-        said, self._h, self._c = self._model.run(frames[asked.T], asked, self._h, self._c)
-        probabilities.T[asked.T] = said
+        places, legs = np.nonzero(asked.T)
+        if len(places):
+            shape = (*asked.shape, CONTEXT_SAMPLES + FRAME_SAMPLES)
+            frames = np.ndarray(shape, np.float32, joined, 0, (joined.strides[0], 4 * FRAME_SAMPLES, 4))
+            said, self._h, self._c = self._model.run(frames[legs, places], asked, self._h, self._c)
+            probabilities[legs, places] = said
         return probabilities
 
     def _asked(self, level_dbov: npt.NDArray[np.floating[Any]], floor_dbov: npt.NDArray[np.floating[Any]]) -> BoolArray:
