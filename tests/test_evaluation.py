@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import json
 import shutil
 from pathlib import Path
@@ -11,15 +12,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from audio.chunk import Encoding
 from audio.errors import VigieError
 from audio.synth.line import p56, speech_level_dbov
-from streams.evaluation import command, suites
+from streams.evaluation import command, suites, table
 from streams.evaluation.labelled import read_labels
 from streams.evaluation.matching import Expected, match
 from streams.evaluation.negatives import NEGATIVES
-from streams.evaluation.pieces import Job, build
+from streams.evaluation.pieces import Job, Outcome, build
 from streams.evaluation.positives import POSITIVES
 from streams.evaluation.scenes import Scene, Turn, completed_ms, reached
 from streams.evaluation.statistics import poisson_upper, quantile, wilson
@@ -271,3 +273,17 @@ def test_what_is_heard_of_a_turn_adds_up() -> None:
     assert made.heard_ms(0, 500) > 1_500 - 10
     assert completed_ms(np.array([True, False, True, True]), 20) == 30
     assert completed_ms(np.array([True, False]), 20) == 20
+
+
+def test_the_table_gives_each_detector_its_counts_and_intervals() -> None:
+    plan = Plan(only=("echo",), half="tune")
+    expected = Expected("echo", "agent", 5_000, 10_000)
+    jobs = [Job("positive", "echo", number, seed=1, half="tune", strength=number % 3) for number in range(9)]
+    results = [Outcome(job, match([expected], [alert(10_000)] if job.number else []), (), 30_000) for job in jobs]
+    results.append(Outcome(Job("negative", "clean", 0, seed=1, half="tune"), match([], [alert(3_000)]), (), 30_000))
+    console = Console(width=150, file=io.StringIO())
+    table.print_suite(suites.summarise(plan, results), console)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    row = next(line for line in text.splitlines() if "echo" in line and "│" in line)
+    assert [cell.strip() for cell in row.split("│")][2:8] == ["2/3", "21% to 94%", "3/3", "3/3", "8/9", "56% to 98%"]
+    assert "false echo in hard negatives of kind clean: 1" in text

@@ -82,6 +82,8 @@ def _pieces(args: argparse.Namespace, suite: str) -> dict[str, Any]:
     progress = Console(stderr=True)
     for outcome in track(suites.outcomes(jobs, args.workers), f"{suite} suite", len(jobs), console=progress):
         done.append(outcome)
+        if not progress.is_terminal and len(done) % 200 == 0:
+            progress.print(f"{len(done)} of {len(jobs)} pieces")
         if args.keep and outcome.wrong:
             pieces.keep(outcome.job, args.keep)
     return suites.summarise(plan, done)

@@ -13,21 +13,23 @@ from streams.evaluation.positives import STRENGTHS
 def print_suite(report: dict[str, Any], console: Console) -> None:
     title = f"{report['suite']} suite, {report['half']} half, seed {report['seed']}: {report['audio_hours']} h of audio"
     table = Table(title=title, title_justify="left")
-    for name in ("detector", "found", "recall 95 %", *STRENGTHS, "other time", "twice", "false", "false 95 %"):
+    heads = ("detector", STRENGTHS[0], "95 %", *STRENGTHS[1:], "precision", "95 %", "other time", "twice", "negatives")
+    for name in heads:
         table.add_column(name, justify="left" if name == "detector" else "right")
     table.add_column("delay ms\nmedian / p95", justify="right")
     table.add_column("onset error ms\nmedian / p95", justify="right")
     for row in report["detectors"]:
-        strengths = [_percent(row["recall_by_strength"][name]) for name in STRENGTHS]
+        strengths = [row["recall_by_strength"][name] for name in STRENGTHS]
         table.add_row(
             row["rule"],
-            f"{row['found']}/{row['positives']}",
-            _interval(row["recall"]),
-            *strengths,
+            _counts(strengths[0]),
+            _interval(strengths[0]),
+            *map(_counts, strengths[1:]),
+            _counts(row["precision"]),
+            _interval(row["precision"]),
             str(row["found_at_another_time"]),
             str(row["duplicates"]),
             f"{row['negatives_with_an_alert']}/{row['negatives']}",
-            _interval(row["false_share"]),
             f"{_known(row['delay_ms']['median'])} / {_known(row['delay_ms']['p95'])}",
             f"{_known(row['onset_error_ms']['median'])} / {_known(row['onset_error_ms']['p95_absolute'])}",
         )
@@ -58,8 +60,8 @@ def print_labelled(report: dict[str, Any], console: Console) -> None:
         console.print(f"{report['not_judged_without_words']} expected alerts on words not judged: no --model given")
 
 
-def _percent(share: dict[str, Any]) -> str:
-    return "-" if share["value"] is None else f"{share['value']:.0%}"
+def _counts(share: dict[str, Any]) -> str:
+    return f"{share['hits']}/{share['of']}" if share["of"] else "-"
 
 
 def _interval(share: dict[str, Any]) -> str:
