@@ -61,6 +61,7 @@ class Compute(threading.Thread):
         self._ticked_s = 0.0
         self.beat_s = time.monotonic()
         self.busy_s = 0.0
+        self.cpu_s = 0.0
         self.pieces_waiting = 0
         self._gone: Counter[str] = Counter()
 
@@ -132,6 +133,7 @@ class Compute(threading.Thread):
                 self._note(partition, work.stage.proposals(now_s, work.at_end_since_s))
         self.beat_s = time.monotonic()
         self.busy_s += self.beat_s - began_s
+        self.cpu_s = time.thread_time()
         self._flush()
 
     def _entries(self, patience_s: float) -> list[tuple[str, Any]]:

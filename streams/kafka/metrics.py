@@ -46,6 +46,7 @@ class Metrics:
         self.row_bytes = counter("state_row_bytes", "Bytes of rows of state written")
         self.dead_letters = counter("dead_letters", "Records that could not be used", "reason")
         self.calls_ended = counter("calls", "Calls that are over, by what was watched of them", "coverage")
+        self.passed_over = counter("passed_over", "Times that Faust passed over records, and we went back for them")
         self.events = counter("stage_events", "Stragglers, replays, time-outs and so on", "event")
         self.utterances = counter("utterances", "Terminal records of utterances", "state")
         self.commits = counter("commits", "Commits of offsets", "result")
@@ -56,6 +57,7 @@ class Metrics:
         self.in_flight = gauge("in_flight_bytes", "Bytes taken and not worked on yet")
         self.paused = gauge("paused", "1 while no more input is taken because too much is in flight")
         self.busy = gauge("compute_busy_seconds", "Time that the compute thread has worked")
+        self.compute_cpu = gauge("compute_cpu_seconds", "Of the process's CPU time, what the compute thread had")
         self.restarts = gauge("restarts", "How often this worker was started again after a crash")
 
     def page(self) -> bytes:

@@ -30,6 +30,7 @@ from streams.kafka.records import (
     parts_of,
     piece_of,
 )
+from streams.language import annotate
 from streams.listen import Listener, ListenSettings
 from streams.supervise import TERMINAL_STATES, SuperviseSettings, Supervisor
 from streams.transcribe import CallTranscription, unheard_record
@@ -316,14 +317,10 @@ class SuperviseCall(Stateful):
 
     def unheard(self, utterance: Record, reason: str) -> Record:
         """The record that gives an awaited utterance up; it acts when it is read back."""
-        return unheard_record(
-            self.call.call_id,
-            utterance["id"],
-            Party(utterance["party"]),
-            utterance["start_ms"],
-            utterance["end_ms"],
-            reason,
-        )
+        party = Party(utterance["party"])
+        times = utterance["start_ms"], utterance["end_ms"]
+        record = unheard_record(self.call.call_id, utterance["id"], party, *times, reason)
+        return annotate({**record, "party": None} if self.call.mono else record)
 
     def oldest_unabsorbed(self) -> int | None:
         return None

@@ -266,7 +266,7 @@ class Stage:
         key = call_id.encode()
         for emit in emitted:
             self.counts[emit.topic] += 1
-            yield Out(emit.topic, key, _encoded(emit), captured_ms, self.role)
+            yield Out(emit.topic, key, _encoded(emit), captured_ms, _kind(emit))
 
     def _dead(self, item: Input, reason: str, error: Exception) -> Out:
         """What could not be used: where it was and why. Nothing of its content: audio is unredacted."""
@@ -426,6 +426,13 @@ def _encoded(emit: Emit) -> bytes:
     if emit.topic == "calls.speech":
         return serde.encode_speech(emit.value)
     return serde.encode_json(_JSON[emit.topic], emit.value)
+
+
+def _kind(emit: Emit) -> str:
+    """What a figure tells of a record."""
+    if emit.topic == "calls.summaries":
+        return str(emit.value["coverage"]["state"])
+    return str(emit.value["state"]) if emit.topic == "calls.utterances" else ""
 
 
 def _id_of(record: Any) -> str:

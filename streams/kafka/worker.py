@@ -150,8 +150,8 @@ class Family:
             if code is None:
                 return 0
             child.process = None
-            if code == USER_MISTAKE:
-                return code
+            if code == USER_MISTAKE and child.restarts == 0:
+                return code  # later it is the broker that is away, and comes back
             steady = now_s - child.started_s >= STEADY_S
             child.wait_s = 0.0 if steady else min(RESTART_S_MAX, max(0.5, child.wait_s * 2))
             child.start_at_s = now_s + child.wait_s
@@ -230,7 +230,7 @@ def _run_role(args: argparse.Namespace, chosen: settings.Settings, role: str) ->
     metrics = Metrics(role)
     metrics.restarts.labels(role).set(int(os.environ.get("VIGIE_RESTARTS", "0")))
 
-    async def main() -> BaseException | None:
+    async def main() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -241,15 +241,24 @@ def _run_role(args: argparse.Namespace, chosen: settings.Settings, role: str) ->
             serve(pages, chosen.metrics_host, chosen.metrics_port + chosen.roles.index(role))
         try:
             await app.run(stop)
-        finally:
-            pages.stop()
-        return app.failure
+        except VigieError:
+            raise
+        except Exception:
+            log.exception("the role could not end in order")
+            _exit(1)
+        log.info("stopped")
+        # Faust's tasks and threads may wait for a broker that is gone, and swallow cancellation: asyncio would wait for
+        # them. Everything of ours is done.
+        _exit(0 if app.failure is None else 1)
 
-    failure = asyncio.run(main())
-    log.info("stopped")
+    asyncio.run(main())
+    return 0
+
+
+def _exit(code: int) -> None:
     logging.shutdown()
-    # Faust's threads may still wait for a broker that is gone; everything of ours is done.
-    os._exit(1 if failure is not None else 0)
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def serve(pages: Any, host: str, port: int) -> None:
@@ -327,8 +336,27 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+class Sparing(logging.Filter):
+    """Clients say the same thing many times a second while a broker is away: once in a while is enough."""
+
+    def __init__(self, again_s: float = 10.0) -> None:
+        super().__init__()
+        self._again_s = again_s
+        self._said: dict[tuple[str, object], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        now_s, key = time.monotonic(), (record.name, record.msg)
+        if record.name.startswith("vigie") or now_s - self._said.get(key, -self._again_s) >= self._again_s:
+            if len(self._said) > 1000:
+                self._said.clear()
+            self._said[key] = now_s
+            return True
+        return False
+
+
 def set_up_logs(role: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(Sparing())
     handler.setFormatter(JsonLines(role))
     root = logging.getLogger()
     root.handlers[:] = [handler]

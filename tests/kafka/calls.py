@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,18 +58,32 @@ class Gathered:
         kept[key] = line
 
 
-def write_transcripts(path: Path, names: list[str]) -> Path:
+def copies(count: int) -> list[CallSource]:
+    """So many calls, made of the bundled ones in turn: each is a call of its own, with its own id."""
+    names = sorted(SOURCES)
+    out = []
+    for number in range(count):
+        source = SOURCES[names[number % len(names)]]
+        call = dataclasses.replace(source.call, call_id=f"{source.call.call_id}~{number}")
+        out.append(dataclasses.replace(source, call=call))
+    return out
+
+
+def write_transcripts(path: Path, sources: Iterable[CallSource]) -> Path:
     """What was said in these calls, by utterance, as `--model recorded:PATH` reads it."""
     with path.open("w", encoding="utf-8") as file:
-        for name in names:
-            labels = json.loads((CALLS / f"{name}.labels.json").read_text(encoding="utf-8"))
-            engine = Scripted(labels["turns"])
-            for line in _spoken(SOURCES[name], engine):
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        for source in sources:
+            name, _, _ = source.call.call_id.partition("~")
+            for line in _spoken(name):
+                own = line["utterance_id"].replace(f"{name}:", f"{source.call.call_id}:", 1)
+                file.write(json.dumps({**line, "utterance_id": own}, ensure_ascii=False) + "\n")
     return path
 
 
-def _spoken(source: CallSource, engine: Scripted) -> Iterator[Record]:
+@lru_cache(maxsize=32)
+def _spoken(name: str) -> tuple[Record, ...]:
+    labels = json.loads((CALLS / f"{name}.labels.json").read_text(encoding="utf-8"))
+    engine = Scripted(labels["turns"])
     lines: list[Record] = []
     inner = engine._script.transcribe
 
@@ -83,13 +98,9 @@ def _spoken(source: CallSource, engine: Scripted) -> Iterator[Record]:
         return said
 
     engine._script.transcribe = transcribe  # type: ignore[method-assign]
-    for _ in play(source, engine):
+    for _ in play(SOURCES[name], engine):
         pass
-    yield from lines
-
-
-def renamed(line: Record, old: str, new: str) -> Record:
-    return {**line, "utterance_id": line["utterance_id"].replace(f"{old}:", f"{new}:", 1)}
+    return tuple(lines)
 
 
 def in_process(sources: list[CallSource], model: str) -> Result:

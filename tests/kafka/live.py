@@ -17,6 +17,7 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from streams.kafka import serde
+from streams.kafka.children import dies_with_parent
 from streams.kafka.records import AudioRecord, CallAudio
 from tests.kafka.calls import Gathered
 
@@ -26,18 +27,29 @@ ROOT = Path(__file__).resolve().parents[2]
 class Worker:
     """`vigie worker` as a process."""
 
-    def __init__(self, bootstrap: str, prefix: str, model: str, log: Path, *flags: str, partitions: int = 4) -> None:
+    def __init__(
+        self, bootstrap: str, prefix: str, model: str, log: Path, *flags: str, partitions: int | None = 4
+    ) -> None:
         command = [sys.executable, "-m", "streams", "worker", "--broker", bootstrap, "--prefix", prefix]
-        command += ["--model", model, "--partitions", str(partitions), "--metrics-port", "0", *flags]
+        command += ["--model", model, "--metrics-port", "0", *flags]
+        command += ["--partitions", str(partitions)] if partitions else []
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         self.log = log
         with log.open("ab") as file:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=file, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=environment,
+                stderr=file,
+                stdin=subprocess.DEVNULL,
+                preexec_fn=dies_with_parent,
+            )
 
     def kill(self) -> None:
         """As the kernel does: nothing is saved."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
+        print("".join(self.log.read_text().splitlines(keepends=True)[-20:]))  # pytest shows it where the test fails
 
     def stop(self) -> int:
         """As an operator does."""
@@ -137,14 +149,16 @@ class Listening:
 
     def _records(self) -> Iterator[tuple[str, Any]]:
         names = ("calls.alerts", "calls.utterances", "calls.summaries", "calls.dead-letters")
-        consumer = KafkaConsumer(bootstrap_servers=self.bootstrap, group_id=None, enable_auto_commit=False)
+        consumer = KafkaConsumer(
+            bootstrap_servers=self.bootstrap, group_id=None, enable_auto_commit=False, auto_offset_reset="earliest"
+        )
         try:
-            places: list[TopicPartition] = []
-            while not places:
-                for name in names:
-                    topic = self.prefix + name
-                    places += [TopicPartition(topic, p) for p in consumer.partitions_for_topic(topic) or ()]
-                time.sleep(0.2)
+            places = [
+                TopicPartition(self.prefix + name, p)
+                for name in names
+                for p in consumer.partitions_for_topic(self.prefix + name) or ()
+            ]
+            assert {place.topic for place in places} == {self.prefix + name for name in names}, "topics are made first"
             consumer.assign(places)
             consumer.seek_to_beginning(*places)
             while True:

@@ -24,7 +24,7 @@ SEEDS = range(1, 7)
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"recorded:{write_transcripts(tmp_path_factory.mktemp('words') / 'said.ndjson', NAMES)}"
+    return f"recorded:{write_transcripts(tmp_path_factory.mktemp('words') / 'said.ndjson', [SOURCES[name] for name in NAMES])}"
 
 
 @pytest.fixture(scope="module")
