@@ -189,7 +189,8 @@ def _stretches(rows: npt.NDArray[np.float32], first: int, count: int, size: int,
     """float32 `(legs * count, size)`: stretches of each row, every `step` samples from `first` on; a copy."""
     shape = (len(rows), count, size)
     view = np.ndarray(shape, np.float32, rows, 4 * first, (rows.strides[0], 4 * step, 4))
-    return view.reshape(-1, size)
+    # Of one row a reshape would be a view, whose stretches overlap: what is done to one in place would be done to the next.
+    return view.copy().reshape(-1, size)
 
 
 class _Keypad(Stateful):

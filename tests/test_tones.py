@@ -13,7 +13,7 @@ from audio.codec import decode, encode
 from audio.recordings import open_recording
 from audio.resample import FirResampler
 from audio.state import pack, unpack
-from audio.tones import TonesDetector
+from audio.tones import TonesDetector, _stretches
 from tests.conftest import blocks_of, whole_recording
 
 RATE_HZ = 8_000
@@ -210,3 +210,16 @@ def test_a_restart_between_any_two_blocks_changes_nothing() -> None:
         answers.append(resumed.push(each, LineState()))
     assert answers == expected
     assert pack(resumed.state()) == pack(whole.state())
+
+
+@pytest.mark.parametrize("legs", [1, 2])
+def test_what_is_done_to_one_stretch_is_not_done_to_the_next(legs: int) -> None:
+    rows = np.arange(legs * 2560, dtype=np.float32).reshape(legs, 2560)
+    whole = rows.copy()
+    frames = _stretches(rows, 0, 4, 1024, 512)
+    frames *= np.float32(0.5)
+    assert np.array_equal(rows, whole)
+    for leg in range(legs):
+        for number in range(4):
+            cut = whole[leg, 512 * number : 512 * number + 1024]
+            assert np.array_equal(frames[4 * leg + number], cut / 2)
