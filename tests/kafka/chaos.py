@@ -65,6 +65,7 @@ class Chaos:
         self.history = History()
         self.workers: list[Worker] = []
         self._started = 0
+        self.sent = False
         self._began_s = time.monotonic()
         self.model = f"recorded:{write_transcripts(folder / 'said.ndjson', plan.calls)}"
 
@@ -94,6 +95,7 @@ class Chaos:
             for worker in self.workers:
                 worker.kill()
         self.history.lasted_s = time.monotonic() - self._began_s
+        assert self.sent, "the source itself failed: nothing can be said"
         if isinstance(found[0], BaseException):
             raise found[0]
         assert not listening.letters, listening.letters[:3]
@@ -104,6 +106,7 @@ class Chaos:
         began_s = time.monotonic()
         send(self.bootstrap, self.prefix, calls, speed=self.plan.speed, stop=stop)
         self.history.sent_s = time.monotonic() - began_s
+        self.sent = True
 
     def _listen(self, listening: Listening, found: list[Any]) -> None:
         try:

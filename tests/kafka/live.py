@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -14,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
+from kafka import KafkaConsumer, TopicPartition
 
 from streams.kafka import serde
 from streams.kafka.children import dies_with_parent
@@ -78,11 +80,11 @@ def send(
     speed: float | None = None,
     stop: threading.Event | None = None,
 ) -> None:
-    """All calls at the same time, on the media clock times `speed` (None: as fast as it goes)."""
-    producer = KafkaProducer(
-        bootstrap_servers=bootstrap, acks="all", linger_ms=5, retries=100, delivery_timeout_ms=300_000
-    )
-    began_s = time.monotonic()
+    """All calls at the same time, on the media clock times `speed` (None: as fast as it goes).
+
+    Every record arrives, in its order, or this raises: aiokafka's idempotent producer outlives a broker's restart, and
+    kafka-python's takes many failures for its end.
+    """
     timeline: list[tuple[int, int, str, AudioRecord]] = []
     for name, records in calls.items():
         now_ms = 0
@@ -91,17 +93,33 @@ def send(
                 now_ms = record.chunk.offset_samples * 1000 // record.chunk.sample_rate_hz + 100
             timeline.append((now_ms, number, name, record))
     timeline.sort(key=lambda entry: entry[:3])
+    asyncio.run(_send(bootstrap, f"{prefix}calls.audio", timeline, speed, stop))
+
+
+async def _send(
+    bootstrap: str,
+    topic: str,
+    timeline: list[tuple[int, int, str, AudioRecord]],
+    speed: float | None,
+    stop: threading.Event | None,
+) -> None:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, acks="all", enable_idempotence=True, linger_ms=5, request_timeout_ms=300_000
+    )
+    await producer.start()
+    began_s = time.monotonic()
+    sent: list[asyncio.Future[Any]] = []
     try:
         for now_ms, _, name, record in timeline:
             if stop is not None and stop.is_set():
                 return
-            if speed is not None:
-                time.sleep(max(0.0, began_s + now_ms / 1000 / speed - time.monotonic()))
+            wait_s = began_s + now_ms / 1000 / speed - time.monotonic() if speed is not None else 0.0
+            await asyncio.sleep(max(0.0, wait_s))
             headers = serde.headers_of(time.time_ns() // 1_000_000)
-            producer.send(f"{prefix}calls.audio", key=name.encode(), value=serde.encode_audio(record), headers=headers)
-        producer.flush(300)
+            sent.append(await producer.send(topic, serde.encode_audio(record), key=name.encode(), headers=headers))
+        await asyncio.gather(*sent)
     finally:
-        producer.close()
+        await producer.stop()
 
 
 @dataclass
