@@ -37,7 +37,7 @@ from faust.types import TP
 
 from streams.kafka import serde
 from streams.kafka.accounts import Accounts
-from streams.kafka.book import Book, Forgetful
+from streams.kafka.book import Book, Forgetful, within
 from streams.kafka.compute import Compute, Result
 from streams.kafka.connection import Connection
 from streams.kafka.metrics import Metrics
@@ -187,6 +187,12 @@ class RoleApp:
 
     async def _on_assigned(self, *_: Any, **__: Any) -> None:
         """Load the calls of the partitions that are ours now. Faust awaits this before any record flows."""
+        try:
+            await self._load()
+        except Exception as error:
+            self._fail(error)
+
+    async def _load(self) -> None:
         generation = int(self.app.consumer_generation_id)
         assigned = {tp for tp in self.app.consumer.assignment() if tp.topic in self._topics}
         partitions = sorted({tp.partition for tp in assigned})
@@ -245,7 +251,7 @@ class RoleApp:
         self.compute.drain()
         saved = 0
         for book in books:
-            if await _within(book.drained.wait, deadline_s) and await _within(book.idle.wait, deadline_s):
+            if await within(book.drained.wait, deadline_s) and await within(book.idle.wait, deadline_s):
                 saved += 1
         if self._committing is not None and not self._committing.done():
             await asyncio.wait([self._committing], timeout=max(0.1, deadline_s - time.monotonic()))
@@ -485,11 +491,3 @@ class RoleApp:
         elif book.at_end_since_s is None:
             book.at_end_since_s = time.monotonic()
         self.compute.tell_end(book.partition, book.at_end_since_s)
-
-
-async def _within(wait: Callable[[], Awaitable[Any]], deadline_s: float) -> bool:
-    try:
-        await asyncio.wait_for(wait(), max(0.01, deadline_s - time.monotonic()))
-    except TimeoutError:
-        return False
-    return True

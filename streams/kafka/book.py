@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,3 +76,12 @@ class Book:
     def settle(self) -> None:
         if self.drained.is_set() and self.accounts.idle:
             self.idle.set()
+
+
+async def within(wait: Callable[[], Awaitable[Any]], deadline_s: float) -> bool:
+    """Whether it came to pass before that moment of the monotonic clock."""
+    try:
+        await asyncio.wait_for(wait(), max(0.01, deadline_s - time.monotonic()))
+    except TimeoutError:
+        return False
+    return True

@@ -362,4 +362,6 @@ def set_up_logs(role: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     logging.getLogger("vigie").setLevel(logging.INFO)
+    # kafka-python tells of its own scheduling on a busy machine: nobody can act on that.
+    logging.getLogger("kafka").setLevel(logging.ERROR)
     logging.captureWarnings(True)
