@@ -170,7 +170,8 @@ def _security(guarded: Secrets) -> dict[str, Any]:
 def format_arguments(properties_file: Path, guarded: Secrets | None) -> list[str]:
     """Arguments of Kafka's storage tool for a new data folder."""
     cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-    arguments = ["format", "--cluster-id", cluster_id, "--config", str(properties_file)]
+    # With `=`: one id in 64 begins with a dash.
+    arguments = ["format", f"--cluster-id={cluster_id}", "--config", str(properties_file)]
     if guarded is not None:
         arguments += ["--add-scram", scram_user(USER, guarded.password(), secrets.token_bytes(16))]
     return arguments

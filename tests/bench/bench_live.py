@@ -68,14 +68,14 @@ class Alerts(threading.Thread):
 
     def __init__(self, bootstrap: str) -> None:
         super().__init__(daemon=True)
-        self._bootstrap = bootstrap
+        self._server = bootstrap
         self.late_s: list[float] = []
         self.stopping = False
 
     def run(self) -> None:
         from kafka import KafkaConsumer
 
-        consumer = KafkaConsumer("calls.alerts", bootstrap_servers=self._bootstrap, group_id=None)
+        consumer = KafkaConsumer("calls.alerts", bootstrap_servers=self._server, group_id=None)
         while not self.stopping:
             for records in consumer.poll(timeout_ms=200).values():
                 now_s = time.time()
