@@ -114,6 +114,10 @@ class _Speaker(Stateful):
         return self._start is not None
 
     @property
+    def open_since_ms(self) -> int | None:
+        return None if self._start is None else self._start * FRAME_MS
+
+    @property
     def _sent(self) -> deque[Int16Array]:
         """The audio in 16-bit steps."""
         return deque(piece if isinstance(piece, np.ndarray) else self._in_steps(piece) for piece in self._audio)
@@ -222,6 +226,11 @@ class Segmenter(Stateful):
     def open(self) -> bool:
         """Whether anybody is in an utterance now: its audio is held until it ends."""
         return any(speaker.open for speaker in self._speakers)
+
+    @property
+    def open_since_ms(self) -> int | None:
+        """Where the earliest utterance that is open began; None: nobody is in one."""
+        return min((ms for speaker in self._speakers if (ms := speaker.open_since_ms) is not None), default=None)
 
     def end(self) -> list[UtteranceSpan]:
         """The utterances that the end of the call ends."""

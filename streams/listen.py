@@ -113,6 +113,12 @@ class Listener(Stateful):
     def ended(self) -> bool:
         return self._ended
 
+    def listed_to_ms(self, end_ms: int) -> int:
+        """Up to where, but not past `end_ms`, every utterance is listed in the measurements that have come out."""
+        starts = [int(utterance["start_ms"]) for utterance in self._open["utterances"]]
+        since_ms = self.segmenter.open_since_ms
+        return min([end_ms, *starts, *([] if since_ms is None else [since_ms])])
+
     def add(self, chunk: AudioChunk) -> Outputs:
         """Take one chunk. Raises VigieError for a chunk that cannot be used; the call goes on without it.
 

@@ -59,6 +59,8 @@ class Settings:
     model: str = _setting("demo", "transcriber: demo, none, small, large-v3-turbo, a folder …", "NAME|PATH")
     language: str | None = _setting(None, "of calls that name none (default: detect it)", "CODE")
     call_silence_s_max: int = _setting(60, "a call whose audio stops for longer is closed", "N")
+    evidence: Path | None = _setting(None, "where the clips of alerts are kept; adds the role evidence", "DIR")
+    evidence_days: int = _setting(30, "how long each is kept", "N")
     metrics_host: str = _setting("127.0.0.1", "where metrics and health are served", "HOST")
     metrics_port: int = _setting(9464, "and on which port; 0: nowhere", "N")
     password: str | None = field(default=None, repr=False, metadata={"secret": True})

@@ -474,12 +474,16 @@ class RoleApp:
             counts = self.compute.counts()
             for event, count in (counts - self._counted).items():
                 m.events.labels(role, event).inc(count)
+                if event.startswith("clips_"):
+                    m.clips.labels(role, event.removeprefix("clips_")).inc(count)
             self._counted = counts
             m.in_flight.labels(role).set(self._in_flight)
             m.busy.labels(role).set(self.compute.busy_s)
             m.compute_cpu.labels(role).set(self.compute.cpu_s)
             m.calls_open.labels(role).set(self.compute.calls)
             m.pieces_waiting.labels(role).set(self.compute.pieces_waiting)
+            if role == "evidence":
+                m.clips_waiting.labels(role).set(self.compute.clips_held)
 
     def _follow_end(self, book: Book) -> None:
         consumer = self._thread._consumer

@@ -70,6 +70,11 @@ class Compute(threading.Thread):
         """Calls under way."""
         return sum(len(work.stage.calls) for work in list(self._works.values()))
 
+    @property
+    def clips_held(self) -> int:
+        """Clips that wait for the words in them, or to be cut."""
+        return sum(work.stage.clips_held for work in list(self._works.values()))
+
     def counts(self) -> Counter[str]:
         """What the stages counted since the start: stragglers, replays, time-outs."""
         found = Counter(self._gone)

@@ -54,6 +54,8 @@ class Metrics:
         self.lag = gauge("lag_records", "Records of a partition that were not taken yet", "topic", "partition")
         self.calls_open = gauge("calls_open", "Calls under way")
         self.pieces_waiting = gauge("utterances_waiting", "Calls of which an utterance waits for the transcriber")
+        self.clips = counter("clips", "Clips of alerts, by what became of them", "state")
+        self.clips_waiting = gauge("clips_waiting", "Clips that wait for the words in them, or to be cut")
         self.in_flight = gauge("in_flight_bytes", "Bytes taken and not worked on yet")
         self.paused = gauge("paused", "1 while no more input is taken because too much is in flight")
         self.busy = gauge("compute_busy_seconds", "Time that the compute thread has worked")

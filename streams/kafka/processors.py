@@ -19,6 +19,7 @@ from audio.vad import SileroModel
 from audio.whisper.transcriber import Transcriber
 from streams.alerts.model import RuleSet
 from streams.events import CallInfo, Outputs, Pace, Record, SpeechPiece
+from streams.kafka.evidence import ClipOrder
 from streams.kafka.records import (
     CallAudio,
     CallEnded,
@@ -61,6 +62,8 @@ class Setup:
     transcriber: Transcriber | None = None
     listen: ListenSettings = field(default_factory=ListenSettings)
     models: Mapping[str, str] = field(default_factory=dict)
+    cut: Callable[[int, ClipOrder], str] | None = None
+    """EVIDENCE: carries out an order, given its partition; says what became of it."""
 
 
 class Processor(Protocol):
@@ -169,6 +172,8 @@ class ListenCall(Stateful):
             # Where its audio lies, for whoever wants to hear it (role `evidence`).
             measurement["offsets"] = {"from": self._from_offset, "to": offset}
             self._from_offset = offset
+            if measurement is out.measurements[-1]:
+                measurement["listed_to_ms"] = self.listener.listed_to_ms(measurement["end_ms"])
             if measurement["seq"] == 0:
                 measurement["call"] = call_record(self.call)
                 measurement["rules"] = self.rules_id

@@ -22,6 +22,7 @@ from audio.errors import VigieError
 from audio.state import pack, unpack
 from streams.events import CallInfo, Pace
 from streams.kafka import serde
+from streams.kafka.evidence import EvidenceCall
 from streams.kafka.processors import (
     Emit,
     ListenCall,
@@ -37,12 +38,15 @@ from streams.kafka.topics import partition_of
 
 ROW_VERSION = 1
 REMEMBERED_S = 3_600
+CLIP_HELD_S_MAX = 1_200
+"""A clip waits no longer than this for what nobody has told: its audio is kept for an hour."""
 CALL_ID_BYTES_MAX = 256
 KEY_SHOWN_CHARS = 64
 INPUTS = {
     "listen": ("calls.audio",),
     "transcribe": ("calls.speech",),
     "supervise": ("calls.measurements", "calls.utterances"),
+    "evidence": ("calls.measurements", "calls.utterances", "calls.alerts"),
 }
 DEAD_LETTERS = "calls.dead-letters"
 WRONG_PARTITION = VigieError(
@@ -290,16 +294,28 @@ class Stage:
     # Work that takes a while, and what time asks for -----------------------------------------------------------------
 
     def waiting(self) -> Iterator[tuple[str, int | None, bool]]:
-        """The calls of which a piece of speech is ready to be heard: id, when it was captured, whether it is live."""
+        """The calls of which something is ready to be worked on: id, when it was captured, whether it is live.
+
+        Of TRANSCRIBE it is a piece of speech, of EVIDENCE a clip.
+        """
         for call_id, call in self.calls.items():
             processor = call.processor
+            if isinstance(processor, EvidenceCall) and processor.is_ready:
+                yield call_id, None, True
             if isinstance(processor, TranscribeCall) and processor.is_ready:
                 yield call_id, call.captured.get(processor.ready_offset), processor.call.pace == Pace.LIVE
 
     def work(self, call_id: str, now_s: float, *, late: bool = False) -> list[Step]:
-        """Hear the next piece of speech of a call that is waiting; one that is `late` is given up instead."""
+        """Hear the next piece of speech of a call that is waiting; one that is `late` is given up instead.
+
+        Of EVIDENCE, cut its next clip.
+        """
         call = self.calls[call_id]
         processor = call.processor
+        if isinstance(processor, EvidenceCall):
+            self._cut(processor)
+            call.unsaved_since_s = now_s if call.unsaved_since_s is None else call.unsaved_since_s
+            return []
         assert isinstance(processor, TranscribeCall)
         captured_ms = call.captured.get(processor.ready_offset)
         piece = processor.ready()
@@ -310,6 +326,18 @@ class Stage:
         if processor.closed:
             steps.append(self._close(call_id, call, now_s))
         return steps
+
+    def _cut(self, processor: EvidenceCall) -> None:
+        assert self.setup.cut is not None
+        order = processor.next_order()
+        # A crash in between cuts nothing twice: the clip that is there is found.
+        self.counts[f"clips_{self.setup.cut(self.partition, order)}"] += 1
+        processor.done(order)
+
+    @property
+    def clips_held(self) -> int:
+        """Clips that are still to be cut."""
+        return sum(c.processor.held for c in list(self.calls.values()) if isinstance(c.processor, EvidenceCall))
 
     def due(self, now_s: float) -> list[Step]:
         """Rows of the calls that were not saved for a while, and the forgetting of those that are long over."""
@@ -332,6 +360,13 @@ class Stage:
         steps: list[Step] = [Row(call_id.encode(), None, ()) for call_id in gone]
         for call_id, call in list(self.calls.items()):
             processor = call.processor
+            if isinstance(processor, EvidenceCall):
+                if now_s - call.heard_s >= CLIP_HELD_S_MAX:
+                    processor.give_up_waiting()
+                if now_s - call.heard_s >= REMEMBERED_S:
+                    steps.append(Row(call_id.encode(), None, tuple(call.since_row)))
+                    del self.calls[call_id]
+                continue
             never_began = isinstance(processor, SuperviseCall) and processor.supervisor is None
             if never_began and now_s - call.heard_s >= REMEMBERED_S:
                 self.counts["never_began"] += 1
@@ -401,6 +436,7 @@ PROCESSORS: dict[str, Callable[[CallInfo, str, Setup], Processor]] = {
     "listen": ListenCall,
     "transcribe": TranscribeCall,
     "supervise": SuperviseCall,
+    "evidence": EvidenceCall,
 }
 _JSON = {
     "calls.measurements": "measurement",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import json
 import logging
 import os
@@ -27,8 +28,21 @@ from streams import settings
 if TYPE_CHECKING:
     from streams.kafka.connection import Connection
 
-ROLES = ("listen", "transcribe", "supervise")
-OURS = ("group", "roles", "rules", "model", "call_silence_s_max", "metrics_host", "metrics_port")
+DEFAULT_ROLES = ("listen", "transcribe", "supervise")
+ROLES = (*DEFAULT_ROLES, "evidence")
+OURS = (
+    "group",
+    "roles",
+    "rules",
+    "model",
+    "call_silence_s_max",
+    "evidence",
+    "evidence_days",
+    "metrics_host",
+    "metrics_port",
+)
+EVIDENCE_CALLS_MAX = 20_000
+"""Of a partition: a call that is over is kept for an hour, because its words may come late."""
 WORDS_HELP = "what a live call's words may take before they are given up (default: 60)"
 RESTART_S_MAX = 30.0
 STEADY_S = 60.0
@@ -42,7 +56,8 @@ apart. Topics that are missing are created. Logs are JSON lines on standard erro
 EXAMPLE = """examples:
   vigie worker --broker localhost:9092
   vigie worker --broker kafka-1:9092,kafka-2:9092 --roles listen,supervise --metrics-port 9100
-  vigie worker --broker localhost:9092 --roles transcribe --model small"""
+  vigie worker --broker localhost:9092 --roles transcribe --model small
+  vigie worker --broker localhost:9092 --evidence clips --evidence-days 30"""
 
 log = logging.getLogger("vigie.worker")
 
@@ -70,9 +85,19 @@ def run(args: argparse.Namespace) -> int:
     wrong = [role for role in chosen.roles if role not in ROLES]
     if wrong:
         raise VigieError(f"{wrong[0][:40]!r} is no role", remedy=f"Use some of: {', '.join(ROLES)}", field="roles")
+    chosen = with_evidence(chosen)
     log.info("starting: roles %s", ", ".join(chosen.roles))
     prepare(chosen, fixed="partitions" in args)
     return Family(args, chosen).run()
+
+
+def with_evidence(chosen: settings.Settings) -> settings.Settings:
+    """A folder for clips adds their role where all others run as well; a VigieError where the role has no folder."""
+    if chosen.evidence is not None and chosen.roles == DEFAULT_ROLES:
+        return dataclasses.replace(chosen, roles=ROLES)
+    if chosen.evidence is None and "evidence" in chosen.roles:
+        raise VigieError("there is no folder for the clips", remedy="Give --evidence DIR", field="evidence")
+    return chosen
 
 
 # The parent ---------------------------------------------------------------------------------------------------------
@@ -217,6 +242,7 @@ def _run_role(args: argparse.Namespace, chosen: settings.Settings, role: str) ->
         silence_s_max=chosen.call_silence_s_max,
         utterance_s_max=args.words_s_max,
         transcribe_s_max=args.words_s_max / 2,
+        calls_max=EVIDENCE_CALLS_MAX if role == "evidence" else Limits().calls_max,
     )
     role_settings = RoleSettings(
         role=role,
@@ -293,7 +319,18 @@ def load_setup(chosen: settings.Settings, role: str) -> Any:
         transcriber=load_transcriber(chosen.model, threads) if role == "transcribe" else None,
         listen=ListenSettings(words=hears),
         models={"transcriber": Path(chosen.model).name if hears else "none"},
+        cut=load_cutter(chosen) if role == "evidence" else None,
     )
+
+
+def load_cutter(chosen: settings.Settings) -> Any:
+    """What cuts the clips; from now on those that have expired are deleted."""
+    from streams.kafka.clips import AudioReader, ClipFolder, Cutter, Sweeper
+
+    assert chosen.evidence is not None
+    folder = ClipFolder(chosen.evidence, chosen.evidence_days)
+    Sweeper(folder).start()
+    return Cutter(AudioReader(chosen.connection(), chosen.topics().audio), folder)
 
 
 def publish_rules(connection: Connection, topic: str, fingerprint: str, text: bytes) -> None:

@@ -21,18 +21,14 @@ from audio.errors import VigieError
 from audio.resample import FirResampler
 from streams.events import Record
 from streams.replay.media import CHUNK_MS, open_media
+from streams.replay.muting import clip_span, muted_spans
 from streams.replay.sources import CallSource
 from streams.replay.spectrogram import picture_of
 
-CLIP_MS_MAX = 20_000
-LEAD_MS = 1_000
-"""Heard before and after the fault, so that an ear can settle."""
 RESAMPLER_DELAY_MS = 2
 NEAR_SHARE, FAR_SHARE = 0.8, 0.2
 """How much of a party is heard on its own side and on the other."""
 OPUS_BIT_RATE = 16_000
-UNHEARD_STATES = ("given_up", "failed")
-"""Speech whose words are unknown may hold anything: it is muted."""
 
 
 class Clip(NamedTuple):
@@ -60,30 +56,10 @@ def order_for(source: CallSource, record: Record) -> ClipOrder:
         audio = alert["evidence"].get("audio")
         if not audio:
             continue
-        to_ms = min(audio["to_ms"] + LEAD_MS, duration_ms)
-        # Of a long fault its end is heard: that is what completed the condition.
-        from_ms = max(0, audio["from_ms"] - LEAD_MS, to_ms - CLIP_MS_MAX)
+        from_ms, to_ms = clip_span(audio["from_ms"], audio["to_ms"], duration_ms)
         if to_ms > from_ms:
             spans.append((alert_id, from_ms, to_ms))
     return ClipOrder(source, tuple(spans), tuple(muted_spans(record["utterances"], mono=record["summary"]["mono"])))
-
-
-def muted_spans(utterances: Sequence[Record], *, mono: bool = False) -> list[tuple[str, int, int]]:
-    """`(party, from_ms, to_ms)` of what must not be heard: redacted words, and speech that was never transcribed.
-
-    A redaction that names no time mutes its whole utterance. On one channel a span mutes everything.
-    """
-    out: list[tuple[str, int, int]] = []
-    for utterance in utterances:
-        spans: list[tuple[int, int]] = []
-        if utterance["state"] in UNHEARD_STATES:
-            spans.append((utterance["start_ms"], utterance["end_ms"]))
-        for redaction in utterance.get("redactions") or ():
-            known = "from_ms" in redaction and "to_ms" in redaction
-            whole = (utterance["start_ms"], utterance["end_ms"])
-            spans.append((redaction["from_ms"], redaction["to_ms"]) if known else whole)
-        out += [("customer" if mono else utterance["party"], *span) for span in spans]
-    return out
 
 
 def cut_clips(order: ClipOrder) -> dict[str, Clip]:
@@ -144,11 +120,16 @@ def mixed(legs: Mapping[Party, Float32Array]) -> Int16Array:
 
 def data_uri(stereo: Int16Array) -> str:
     """int16 `(n, 2)` at 8 kHz as the `src` of an audio element."""
+    data, kind = encoded(stereo)
+    return f"data:audio/{kind};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def encoded(stereo: Int16Array) -> tuple[bytes, str]:
+    """int16 `(n, 2)` at 8 kHz as a file, and which kind it is: `ogg` or `wav`."""
     try:
-        data, kind = _opus(stereo), "audio/ogg"
+        return _opus(stereo), "ogg"
     except (av.error.FFmpegError, ValueError):
-        data, kind = _wav(stereo), "audio/wav"
-    return f"data:{kind};base64,{base64.b64encode(data).decode('ascii')}"
+        return _wav(stereo), "wav"
 
 
 def _opus(stereo: Int16Array) -> bytes:

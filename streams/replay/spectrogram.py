@@ -29,7 +29,12 @@ Grey = npt.NDArray[np.uint8]
 
 
 def picture_of(legs: Mapping[Party, Float32Array]) -> str:
-    """The picture of a clip as the `src` of an image.
+    """The picture of a clip as the `src` of an image; see `png_of`."""
+    return f"data:image/png;base64,{base64.b64encode(png_of(legs)).decode('ascii')}"
+
+
+def png_of(legs: Mapping[Party, Float32Array]) -> bytes:
+    """The picture of a clip as a PNG.
 
     Args:
         legs: float32 `(n,)` at 8 kHz of each party that is heard; a party that is absent stays dark.
@@ -38,7 +43,7 @@ def picture_of(legs: Mapping[Party, Float32Array]) -> str:
     hop = max(HOP_MIN, -(-n // COLUMNS_MAX))
     rows = [_bands(legs.get(party), n, hop) for party in PARTIES]
     gap = np.full((GAP_ROWS, rows[0].shape[1]), 255, dtype=np.uint8)
-    return f"data:image/png;base64,{base64.b64encode(_png(np.vstack((rows[0], gap, rows[1])))).decode('ascii')}"
+    return _png(np.vstack((rows[0], gap, rows[1])))
 
 
 def _bands(samples: Float32Array | None, n: int, hop: int) -> Grey:
