@@ -470,20 +470,9 @@ class RoleApp:
                     self._follow_end(book)
                     for topic in book.to_seek():
                         self._seek(book, topic)
-            m, role = self.metrics, self.settings.role
             counts = self.compute.counts()
-            for event, count in (counts - self._counted).items():
-                m.events.labels(role, event).inc(count)
-                if event.startswith("clips_"):
-                    m.clips.labels(role, event.removeprefix("clips_")).inc(count)
+            self.metrics.follow(self.settings.role, self.compute, counts - self._counted, self._in_flight)
             self._counted = counts
-            m.in_flight.labels(role).set(self._in_flight)
-            m.busy.labels(role).set(self.compute.busy_s)
-            m.compute_cpu.labels(role).set(self.compute.cpu_s)
-            m.calls_open.labels(role).set(self.compute.calls)
-            m.pieces_waiting.labels(role).set(self.compute.pieces_waiting)
-            if role == "evidence":
-                m.clips_waiting.labels(role).set(self.compute.clips_held)
 
     def _follow_end(self, book: Book) -> None:
         consumer = self._thread._consumer

@@ -6,14 +6,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+
+if TYPE_CHECKING:
+    from streams.kafka.compute import Compute
 
 LATENCY_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0)
 
@@ -61,6 +65,19 @@ class Metrics:
         self.busy = gauge("compute_busy_seconds", "Time that the compute thread has worked")
         self.compute_cpu = gauge("compute_cpu_seconds", "Of the process's CPU time, what the compute thread had")
         self.restarts = gauge("restarts", "How often this worker was started again after a crash")
+
+    def follow(self, role: str, compute: Compute, events: Mapping[str, int], in_flight_bytes: int) -> None:
+        """How the work goes; `events` are what its stages have counted since the last time."""
+        for event, count in events.items():
+            self.events.labels(role, event).inc(count)
+            if event.startswith("clips_"):
+                self.clips.labels(role, event.removeprefix("clips_")).inc(count)
+        self.in_flight.labels(role).set(in_flight_bytes)
+        self.busy.labels(role).set(compute.busy_s)
+        self.compute_cpu.labels(role).set(compute.cpu_s)
+        self.calls_open.labels(role).set(compute.calls)
+        self.pieces_waiting.labels(role).set(0 if role == "evidence" else compute.pieces_waiting)
+        self.clips_waiting.labels(role).set(compute.clips_held)
 
     def page(self) -> bytes:
         return bytes(generate_latest(self.registry))

@@ -22,7 +22,9 @@ from streams.alerts.rules import load_rules
 from streams.events import CallInfo
 from streams.kafka import serde
 from streams.kafka.clips import AudioReader, ClipFolder, Cutter, legs_of
+from streams.kafka.compute import Compute
 from streams.kafka.evidence import ClipOrder, EvidenceCall
+from streams.kafka.metrics import Metrics
 from streams.kafka.processors import Setup
 from streams.kafka.records import CallAudio
 from streams.kafka.stages import CLIP_HELD_S_MAX, REMEMBERED_S, Input, Row, Stage
@@ -464,3 +466,13 @@ def test_a_call_is_forgotten_an_hour_later_and_what_waits_is_cut_before(logs: Br
     rows = [step for step in stage.due(REMEMBERED_S + 1.0) if isinstance(step, Row)]
     assert rows[-1].value is None
     assert not stage.calls
+
+
+def test_figures_tell_of_the_clips() -> None:
+    metrics, compute = Metrics("evidence"), Compute(lambda _: None, lambda _: None)
+    metrics.follow("evidence", compute, {"clips_cut": 3, "clips_gone": 1, "stragglers": 2}, 0)
+    page = metrics.page().decode()
+    assert 'vigie_clips_total{role="evidence",state="cut"} 3.0' in page
+    assert 'vigie_clips_total{role="evidence",state="gone"} 1.0' in page
+    assert 'vigie_stage_events_total{event="stragglers",role="evidence"} 2.0' in page
+    assert 'vigie_clips_waiting{role="evidence"} 0.0' in page
