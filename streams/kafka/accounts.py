@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 from streams.kafka.ledger import Ledger
-from streams.kafka.stages import Done, Out, Row, Step
+from streams.kafka.steps import Done, Out, Row, Step
 
 
 class Accounts:

@@ -42,8 +42,9 @@ from streams.kafka.compute import Compute, Result
 from streams.kafka.connection import Connection
 from streams.kafka.metrics import Metrics
 from streams.kafka.processors import Setup
-from streams.kafka.stages import INPUTS, Input, Limits, Out, Row, Stage
+from streams.kafka.stages import INPUTS, Limits, Stage
 from streams.kafka.state import load_rows
+from streams.kafka.steps import Input, Out, Row
 from streams.kafka.topics import MESSAGE_BYTES_MAX, STATE_BYTES_MAX, Topics
 
 COMMIT_S = 1.0

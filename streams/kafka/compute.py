@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from streams.kafka.stages import Input, Stage, Step
+from streams.kafka.stages import Stage
+from streams.kafka.steps import Input, Step
 
 BATCH = 64
 """Inputs between two deliveries of what followed: some 30 ms of work."""

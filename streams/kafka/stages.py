@@ -20,6 +20,7 @@ from typing import Any
 
 from audio.errors import VigieError
 from audio.state import pack, unpack
+from streams.alerts.coverage import Reason
 from streams.events import CallInfo, Pace
 from streams.kafka import serde
 from streams.kafka.evidence import EvidenceCall
@@ -33,8 +34,10 @@ from streams.kafka.processors import (
     call_of,
     call_record,
 )
-from streams.kafka.records import CallEnded, CallStarted, SpeechEnded, SpeechPart, SpeechStarted
+from streams.kafka.records import CallEnded, SpeechEnded
+from streams.kafka.steps import Done, Input, Out, Row, Step
 from streams.kafka.topics import partition_of
+from streams.kafka.values import decoded, encoded, id_of, info_of, kind_of
 
 ROW_VERSION = 1
 REMEMBERED_S = 3_600
@@ -54,48 +57,6 @@ WRONG_PARTITION = VigieError(
     remedy="Partition by murmur2 of the key (librdkafka: partitioner=murmur2_random)",
     field="key",
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One record of an input topic. `topic` is without prefix; `captured_ms` is the wall time in its header."""
-
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    captured_ms: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Out:
-    """A record to publish at once, in this order."""
-
-    topic: str
-    key: bytes
-    value: bytes
-    captured_ms: int | None
-    kind: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A call's state, to be written once everything before it is confirmed; then `absorbed` is done. None forgets it."""
-
-    key: bytes
-    value: bytes | None
-    absorbed: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """Offsets that need no row: done once everything before is confirmed."""
-
-    absorbed: tuple[tuple[str, int], ...]
-
-
-Step = Out | Row | Done
 
 
 @dataclass(slots=True)
@@ -122,7 +83,8 @@ class Limits:
         silence_s_max: a call whose audio stops for so long, at the end of its partition, is over.
         utterance_s_max: what a live call's words may take; then they are given up (`transcriber_silent`).
         transcribe_s_max: how late a live call's utterance may be heard; after that it is given up (`deadline`).
-        calls_max: calls of one partition; others are refused, visibly, until some are over.
+        calls_max: calls of one partition; others are refused by LISTEN until some are over, and end unmonitored. The
+            later stages, which see those as well, and may be behind, hold twice as many.
     """
 
     row_s: float = 20.0
@@ -200,8 +162,8 @@ class Stage:
         origin = ((item.topic, item.offset),)
         try:
             call_id = self._call_id(item)
-            record = _decoded(item)
-            if _id_of(record) != call_id:
+            record = decoded(item)
+            if id_of(record) != call_id:
                 raise VigieError("its key is not its call id", remedy="Key every record by its call id", field="key")
             if partition_of(call_id.encode(), self.partitions) != item.partition:
                 return [self._dead(item, "wrong_partition", WRONG_PARTITION), Done(origin)]
@@ -215,14 +177,27 @@ class Stage:
             if isinstance(record, CallEnded | SpeechEnded):
                 self.counts["stragglers"] += 1
                 return [Done(origin)]
-            if len(self.calls) >= self.limits.calls_max:
-                refusal = VigieError("too many calls at once", remedy="Add workers or partitions")
-                return [self._dead(item, "overloaded", refusal), Done(origin)]
-            call = self.calls[call_id] = _Call(self._new(_info(record, call_id), self.setup.rules_now))
+            call = _Call(self._new(info_of(record, call_id), self.setup.rules_now))
+            if len(self.calls) >= self.limits.calls_max * (1 if self.role == "listen" else 2):
+                return self._refused(call_id, call, item, now_s)
+            self.calls[call_id] = call
         if item.offset <= call.absorbed.get(item.topic, -1):
             self.counts["replayed"] += 1
             return [Done(origin)]
         return self._process(call_id, call, item, record, now_s)
+
+    def _refused(self, call_id: str, call: _Call, item: Input, now_s: float) -> list[Step]:
+        """There is no room for this call. LISTEN ends it at once, so that its summary says `unmonitored`; what still
+        comes for it is a straggler. Other roles only see calls that LISTEN took: there, it is a dead letter."""
+        self.counts["refused"] += 1
+        processor = call.processor
+        if not isinstance(processor, ListenCall):
+            refusal = VigieError("too many calls at once", remedy="Add workers or partitions")
+            return [self._dead(item, "overloaded", refusal), Done(((item.topic, item.offset),))]
+        call.since_row.append((item.topic, item.offset))
+        self.calls[call_id] = call
+        emitted = processor.push(CallEnded(call_id, None, Reason.OVERLOADED), item.offset)
+        return [*self._outs(call_id, emitted, item.captured_ms), self._close(call_id, call, now_s)]
 
     def _process(self, call_id: str, call: _Call, item: Input, record: Any, now_s: float) -> list[Step]:
         call.heard_s = now_s
@@ -270,7 +245,7 @@ class Stage:
         key = call_id.encode()
         for emit in emitted:
             self.counts[emit.topic] += 1
-            yield Out(emit.topic, key, _encoded(emit), captured_ms, _kind(emit))
+            yield Out(emit.topic, key, encoded(emit), captured_ms, kind_of(emit))
 
     def _dead(self, item: Input, reason: str, error: Exception) -> Out:
         """What could not be used: where it was and why. Nothing of its content: audio is unredacted."""
@@ -438,54 +413,3 @@ PROCESSORS: dict[str, Callable[[CallInfo, str, Setup], Processor]] = {
     "supervise": SuperviseCall,
     "evidence": EvidenceCall,
 }
-_JSON = {
-    "calls.measurements": "measurement",
-    "calls.utterances": "utterance",
-    "calls.alerts": "alert",
-    "calls.summaries": "summary",
-}
-
-
-def _decoded(item: Input) -> Any:
-    if item.value is None:
-        raise VigieError("it has no value", remedy="Send the records that schemas/README.md describes")
-    if item.topic == "calls.audio":
-        return serde.decode_audio(item.value)
-    if item.topic == "calls.speech":
-        return serde.decode_speech(item.value)
-    return serde.decode_json(_JSON[item.topic], item.value)
-
-
-def _encoded(emit: Emit) -> bytes:
-    if emit.topic == "calls.audio":
-        return serde.encode_audio(emit.value)
-    if emit.topic == "calls.speech":
-        return serde.encode_speech(emit.value)
-    return serde.encode_json(_JSON[emit.topic], emit.value)
-
-
-def _kind(emit: Emit) -> str:
-    """What a figure tells of a record."""
-    if emit.topic == "calls.summaries":
-        return str(emit.value["coverage"]["state"])
-    return str(emit.value["state"]) if emit.topic == "calls.utterances" else ""
-
-
-def _id_of(record: Any) -> str:
-    match record:
-        case dict():
-            return str(record.get("call_id"))
-        case CallStarted(call=call) | SpeechStarted(call=call):
-            return call.call_id
-    call_id: str = record.call_id
-    return call_id
-
-
-def _info(record: Any, call_id: str) -> CallInfo:
-    """Who and where, as far as a call's first record tells."""
-    match record:
-        case CallStarted(call=call) | SpeechStarted(call=call):
-            return call
-        case SpeechPart(language=language):
-            return CallInfo(call_id, language=language, pace=Pace.LIVE.value)
-    return CallInfo(call_id, pace=Pace.LIVE.value)

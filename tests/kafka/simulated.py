@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from streams.kafka.accounts import Accounts
 from streams.kafka.processors import Setup
-from streams.kafka.stages import INPUTS, Input, Limits, Out, Row, Stage, Step
+from streams.kafka.stages import INPUTS, Limits, Stage
+from streams.kafka.steps import Input, Out, Row, Step
 
 ROLES = ("listen", "transcribe", "supervise")
 Message = tuple[bytes, bytes | None, int | None]

@@ -27,7 +27,8 @@ from streams.kafka.evidence import ClipOrder, EvidenceCall
 from streams.kafka.metrics import Metrics
 from streams.kafka.processors import Setup
 from streams.kafka.records import CallAudio
-from streams.kafka.stages import CLIP_HELD_S_MAX, REMEMBERED_S, Input, Row, Stage
+from streams.kafka.stages import CLIP_HELD_S_MAX, REMEMBERED_S, Stage
+from streams.kafka.steps import Input, Row
 from streams.kafka.worker import DEFAULT_ROLES, ROLES, with_evidence
 from streams.listen import ListenSettings
 from streams.settings import Settings

@@ -15,8 +15,8 @@ from streams.kafka.accounts import Accounts
 from streams.kafka.book import SEEKS_MAX, Book, Forgetful
 from streams.kafka.compute import Compute, Result
 from streams.kafka.metrics import Metrics, Pages
-from streams.kafka.stages import Done, Out, Row
 from streams.kafka.state import Rulebook
+from streams.kafka.steps import Done, Out, Row
 from streams.kafka.worker import JsonLines
 
 

@@ -13,7 +13,8 @@ from audio.whisper.transcriber import load_transcriber
 from streams.alerts.rules import load_rules
 from streams.kafka import serde
 from streams.kafka.processors import Setup
-from streams.kafka.records import CallAudio
+from streams.kafka.records import CallAudio, CallEnded
+from streams.kafka.stages import Limits
 from streams.listen import ListenSettings
 from tests.kafka.calls import SOURCES, Gathered, Result, in_process, records_of, write_transcripts
 from tests.kafka.simulated import Broker, run
@@ -109,3 +110,26 @@ def test_what_is_left_of_a_call_that_is_over_is_dropped(
     run(broker, setup_for(silero, model), random.Random(2), crashes=2)
     assert {topic: len(log) for topic, log in broker.logs.items() if topic != "calls.audio"} == before
     assert gathered(broker).result.summaries["en-card"] == expected.summaries["en-card"]
+
+
+def test_a_call_for_which_there_is_no_room_ends_unmonitored_and_the_others_go_on(
+    silero: SileroModel, model: str, produced: dict[str, list[bytes]]
+) -> None:
+    broker, setup = (
+        interleaved({name: produced[name][:40] for name in NAMES}, random.Random(1)),
+        setup_for(silero, model),
+    )
+    log = broker.log("calls.audio")
+    log += [(name.encode(), serde.encode_audio(CallEnded(name)), None) for name in NAMES]
+    first = list(dict.fromkeys(key.decode() for key, _, _ in log))
+    run(broker, setup, random.Random(1), crashes=0, limits=Limits(calls_max=2))
+    summaries = {
+        key.decode(): serde.decode_json("summary", value or b"") for key, value, _ in broker.log("calls.summaries")
+    }
+    assert {name: summaries[name]["coverage"]["state"] for name in NAMES} == {
+        first[0]: "monitored",
+        first[1]: "monitored",
+        first[2]: "unmonitored",
+    }
+    assert summaries[first[2]]["end_reason"] == "overloaded"
+    assert not broker.log("calls.dead-letters")
