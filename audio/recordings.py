@@ -20,6 +20,8 @@ import numpy as np
 from audio.chunk import NATIVE_RATES_HZ, Encoding, Int16Array
 from audio.errors import VigieError
 
+RATE_HZ_MIN = 4_000
+"""Below, half of what tells one sound of speech from another is gone, or the header is wrong."""
 CHANNELS_MAX = 2
 _UNKNOWN_LENGTHS = (0, 0x7FFFFFFF, 0xFFFFFFFF)
 """Lengths that recorders write when they stream and cannot come back to the header."""
@@ -174,6 +176,12 @@ def _described(path: Path) -> Recording:
             raise VigieError(
                 "does not say its sample rate or channels",
                 remedy="Convert it with: ffmpeg -i FILE -ac 2 -ar 8000 out.wav, or leave it out",
+                where=str(path),
+            )
+        if rate_hz < RATE_HZ_MIN:
+            raise VigieError(
+                f"says that it has {rate_hz} samples a second, too few for speech",
+                remedy=f"Correct its header, or record at {NATIVE_RATES_HZ[0]} or more",
                 where=str(path),
             )
         if channels > CHANNELS_MAX:

@@ -45,7 +45,10 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("vigie ")
 
 
-@pytest.mark.parametrize("arguments", [[], ["replay"], ["nonsense"], ["replay", "x", "--out", "y", "--workers", "0"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["replay"], ["nonsense"], ["replay", "x", "--out", "y", "--workers", "0"], ["replay", "x", "--out", ""]],
+)
 def test_a_command_that_is_no_command_exits_with_2(arguments: list[str]) -> None:
     assert run(*arguments)[0] == 2
 

@@ -175,6 +175,7 @@ def bad_files(folder: Path) -> dict[str, Path]:
     files["half-header.wav"] = folder / "half-header.wav"
     files["half-header.wav"].write_bytes(files["header.wav"].read_bytes()[:30])
     files["three.wav"] = write_wav(folder / "three.wav", tone(8_000, 3.0), 8_000, 3)
+    files["slow.wav"] = write_wav(folder / "slow.wav", tone(8_000, 1.0), 1)
     files["missing.wav"] = folder / "missing.wav"
     files["folder"] = folder
     return files
@@ -190,6 +191,7 @@ def bad_files(folder: Path) -> dict[str, Path]:
         ("header.wav", "holds no sound|cannot be read"),
         ("half-header.wav", "cannot be read as audio|holds no|does not say"),
         ("three.wav", "3 channels"),
+        ("slow.wav", "1 samples a second"),
         ("missing.wav", "no such file"),
         ("folder", "is a folder"),
     ],

@@ -202,6 +202,7 @@ def test_of_a_long_fault_the_last_twenty_seconds_are_heard() -> None:
         ({"state": "given_up", "redactions": []}, [("customer", 100, 900)]),
         ({"state": "failed", "redactions": []}, [("customer", 100, 900)]),
         ({"state": "empty", "redactions": []}, []),
+        ({"state": "empty", "reason": "repetition", "redactions": []}, [("customer", 100, 900)]),
         ({"redactions": []}, []),
     ],
 )

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("paths", metavar="PATHS", nargs="*", type=Path, help="recordings, or folders of them")
-    parser.add_argument("--out", metavar="DIR", type=Path, help="folder for the outputs")
+    parser.add_argument("--out", metavar="DIR", type=_folder, help="folder for the outputs")
     parser.add_argument(
         "--model",
         default="demo",
@@ -72,6 +72,12 @@ def _add_live_arguments(parser: argparse.ArgumentParser) -> None:
     live.add_argument("--for", metavar="S", type=_seconds, dest="for_s", help="stop after so many seconds")
     live.add_argument("--id-suffix", metavar="TEXT", default="", help="add this to every call id, for another run")
     add_settings(live, *(name for name in (*KAFKA, *CREATING) if name != "broker"))
+
+
+def _folder(text: str) -> Path:
+    if not text.strip():  # an unset variable of a script; as a path it would be the current folder
+        raise argparse.ArgumentTypeError("no folder is named")
+    return Path(text)
 
 
 def _speed(text: str) -> float | None:

@@ -11,6 +11,8 @@ LEAD_MS = 1_000
 """Heard before and after the fault, so that an ear can settle."""
 UNHEARD_STATES = ("given_up", "failed")
 """Speech whose words are unknown may hold anything: it is muted."""
+UNHEARD_REASONS = ("repetition",)
+"""Words that were dropped as a loop of the model: "one one one one" of a card number looks like one."""
 
 
 def clip_span(from_ms: int, to_ms: int, end_ms: int | None = None) -> tuple[int, int]:
@@ -28,7 +30,7 @@ def muted_spans(utterances: Iterable[Record], *, mono: bool = False) -> list[tup
     out: list[tuple[str, int, int]] = []
     for utterance in utterances:
         spans: list[tuple[int, int]] = []
-        if utterance["state"] in UNHEARD_STATES:
+        if utterance["state"] in UNHEARD_STATES or utterance.get("reason") in UNHEARD_REASONS:
             spans.append((utterance["start_ms"], utterance["end_ms"]))
         for redaction in utterance.get("redactions") or ():
             known = "from_ms" in redaction and "to_ms" in redaction

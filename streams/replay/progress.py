@@ -69,7 +69,9 @@ def told_totals(run: Run, done: Assembled, *, skipped: int, ignored: int) -> Non
     totals = done.totals
     counts = Text(", ").join(Text(f"{totals.alerts[name]} {name}", style=STYLES[name]) for name in SEVERITIES)
     already = f" ({skipped} from an earlier run)" if skipped else ""
-    line = Text(f"{totals.calls} calls{already}, {totals.duration_ms / 3_600_000:.2f} h. Alerts: ")
+    line = Text(
+        f"{totals.calls} {'call' if totals.calls == 1 else 'calls'}{already}, {totals.duration_ms / 3_600_000:.2f} h. Alerts: "
+    )
     out.print(line + counts)
     blind = [f"{totals.coverage[name]} {name}" for name in ("partial", "unmonitored") if totals.coverage[name]]
     if blind:
