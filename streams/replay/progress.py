@@ -69,9 +69,8 @@ def told_totals(run: Run, done: Assembled, *, skipped: int, ignored: int) -> Non
     totals = done.totals
     counts = Text(", ").join(Text(f"{totals.alerts[name]} {name}", style=STYLES[name]) for name in SEVERITIES)
     already = f" ({skipped} from an earlier run)" if skipped else ""
-    line = Text(
-        f"{totals.calls} {'call' if totals.calls == 1 else 'calls'}{already}, {totals.duration_ms / 3_600_000:.2f} h. Alerts: "
-    )
+    calls = "1 call" if totals.calls == 1 else f"{totals.calls} calls"
+    line = Text(f"{calls}{already}, {totals.duration_ms / 3_600_000:.2f} h. Alerts: ")
     out.print(line + counts)
     blind = [f"{totals.coverage[name]} {name}" for name in ("partial", "unmonitored") if totals.coverage[name]]
     if blind:
