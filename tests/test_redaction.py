@@ -47,6 +47,20 @@ OPEN = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("fr", "my card is five four three nine one four double eight oh three four three six four six seven"),
+        ("en", "la carte c'est quatre cinq trois neuf un quatre huit huit zero trois un trois six un six sept"),
+        ("de", "la carte c'est quatre cinq trois neuf un quatre huit huit zero trois un trois six un six sept"),
+    ],
+)
+def test_a_card_in_another_language_than_the_calls_is_hidden(language: str, text: str) -> None:
+    redacted, marks = redact_text(text, language)
+    assert marks
+    assert not set(redacted.split()) & {"four", "nine", "seven", "quatre", "neuf", "huit", "trois"}
+
+
 @pytest.mark.parametrize(("language", "text", "kind"), SECRETS)
 def test_a_secret_is_marked_by_its_kind(language: str, text: str, kind: str) -> None:
     redacted, marks = redact_text(text, language)

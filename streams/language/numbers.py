@@ -68,6 +68,8 @@ def number_words(language: str | None) -> NumberWords:
             for word, value in part[name].items():
                 if not (foreign and fold(word) in excluded):
                     into.setdefault(fold(word), value)
+                elif 0 <= value < 10:  # between digits of a number that is said in the other language
+                    sets["fillers"].add(fold(word))
         for name, words in sets.items():
             if not foreign or name in ("hundred", "thousand"):
                 words |= {fold(word) for word in part[name] if not (foreign and fold(word) in excluded)}
