@@ -101,6 +101,15 @@ def test_an_alert_explains_itself() -> None:
         assert word in text, word
 
 
+@pytest.mark.parametrize(
+    ("value_ms", "told"), [(0, "0.0 s"), (1, "1 ms"), (99, "99 ms"), (100, "0.1 s"), (18_000, "18.0 s")]
+)
+def test_a_threshold_under_a_tenth_of_a_second_is_told_in_milliseconds(value_ms: int, told: str) -> None:
+    record = call_record()
+    record["alerts"][0]["evidence"] |= {"threshold": value_ms, "unit": "ms"}
+    assert f"threshold <b>{told}</b>" in call_view(record, {})
+
+
 def test_the_worst_call_comes_first() -> None:
     text = page(call_record("fine", alerts=0), call_record("bad", alerts=3), call_record("fair", alerts=1))
     assert re.findall(r"<b>(fine|bad|fair)</b>", text) == ["bad", "fair", "fine"]

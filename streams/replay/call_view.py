@@ -162,7 +162,8 @@ def _number(value: Any, unit: str | None) -> str:
     if not isinstance(value, int | float):
         return _text(value)
     if unit == "ms":
-        return _text(_seconds(int(value)))
+        # A threshold of a millisecond means "any at all"; told as 0.0 s it would read as none.
+        return f"{int(value)} ms" if 0 < value < 100 else _text(_seconds(int(value)))
     rounded = f"{value:.2f}".rstrip("0").rstrip(".")
     return _text(f"{rounded} {unit}" if unit and unit not in BARE_UNITS else rounded)
 
