@@ -18,6 +18,7 @@ from audio.codec import encode
 from audio.recordings import open_recording
 from streams.events import CallInfo, Pace
 from streams.kafka import serde
+from streams.kafka.children import dies_with_parent
 from streams.kafka.records import CallAudio, CallEnded, CallStarted
 
 RATE_HZ = 8_000
@@ -52,6 +53,7 @@ def start_sender(bootstrap: str, topic: str, load: Load) -> Any:
 def _send(bootstrap: str, topic: str, load: Load, told: Any) -> None:
     from kafka import KafkaProducer
 
+    dies_with_parent()  # a source without its benchmark would fill its memory with what no broker takes
     producer = KafkaProducer(bootstrap_servers=bootstrap, acks="all", linger_ms=5, batch_size=65_536)
     lines = [_Line(number, load, voice) for number, voice in zip(range(load.calls), _cycle(voices()), strict=False)]
     began_s, late_s, records = time.monotonic(), 0.0, 0
