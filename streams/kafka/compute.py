@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,8 +88,10 @@ class Compute(threading.Thread):
     def assign(self, partition: int, generation: int, stage: Stage) -> None:
         self._put("assign", (partition, generation, stage))
 
-    def take(self, item: Input, generation: int) -> None:
-        self._put("input", (item, generation))
+    def take(self, items: Iterable[Input], generation: int) -> None:
+        with self._condition:
+            self._line.extend(("input", (item, generation)) for item in items)
+            self._condition.notify()
 
     def tell_end(self, partition: int, since_s: float | None) -> None:
         """Since when the partition has been read to its end (None: it has not)."""

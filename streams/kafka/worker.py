@@ -8,9 +8,7 @@ leaves its group. Where this process is killed, its children die with it.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import dataclasses
-import json
 import logging
 import os
 import signal
@@ -18,15 +16,10 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from audio.errors import VigieError
 from streams import settings
-
-if TYPE_CHECKING:
-    from streams.kafka.connection import Connection
+from streams.kafka.logs import set_up_logs
 
 DEFAULT_ROLES = ("listen", "transcribe", "supervise")
 ROLES = (*DEFAULT_ROLES, "evidence")
@@ -41,8 +34,6 @@ OURS = (
     "metrics_host",
     "metrics_port",
 )
-EVIDENCE_CALLS_MAX = 20_000
-"""Of a partition: a call that is over is kept for an hour, because its words may come late."""
 WORDS_HELP = "what a live call's words may take before they are given up (default: 60)"
 RESTART_S_MAX = 30.0
 STEADY_S = 60.0
@@ -81,7 +72,9 @@ def run(args: argparse.Namespace) -> int:
     set_up_logs(args.only or "worker")
     chosen = settings.load(args)
     if args.only:
-        return _run_role(args, chosen, args.only)
+        from streams.kafka.role import run_role
+
+        return run_role(args, chosen, args.only)
     wrong = [role for role in chosen.roles if role not in ROLES]
     if wrong:
         raise VigieError(f"{wrong[0][:40]!r} is no role", remedy=f"Use some of: {', '.join(ROLES)}", field="roles")
@@ -221,184 +214,3 @@ def _as_flags(args: argparse.Namespace, chosen: settings.Settings) -> list[str]:
     for name in ("words_s_max", "in_flight_mb", "save_s"):
         flags += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
     return flags
-
-
-# A role's own process -----------------------------------------------------------------------------------------------
-
-
-def _run_role(args: argparse.Namespace, chosen: settings.Settings, role: str) -> int:
-    from streams.kafka.app import RoleApp, RoleSettings
-    from streams.kafka.metrics import Metrics, Pages
-    from streams.kafka.stages import Limits
-    from streams.kafka.topics import partition_counts
-
-    connection, topics = chosen.connection(), chosen.topics()
-    partitions = partition_counts(connection, [topics.audio]).get(topics.audio)
-    if partitions is None:
-        raise VigieError("the topics are not there", remedy="Start `vigie worker`, which makes them")
-    setup = load_setup(chosen, role)
-    limits = Limits(
-        row_s=args.save_s,
-        silence_s_max=chosen.call_silence_s_max,
-        utterance_s_max=args.words_s_max,
-        transcribe_s_max=args.words_s_max / 2,
-        calls_max=EVIDENCE_CALLS_MAX if role == "evidence" else Limits().calls_max,
-    )
-    role_settings = RoleSettings(
-        role=role,
-        connection=connection,
-        topics=topics,
-        partitions=partitions,
-        group=f"{chosen.prefix}{chosen.group}.{role}",
-        limits=limits,
-        in_flight_bytes_max=round(args.in_flight_mb * 1e6),
-    )
-    metrics = Metrics(role)
-    metrics.restarts.labels(role).set(int(os.environ.get("VIGIE_RESTARTS", "0")))
-
-    async def main() -> None:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        app = RoleApp(role_settings, setup, metrics)
-        pages = Pages(metrics, lambda: app.healthy, lambda: app.ready)
-        if chosen.metrics_port:
-            serve(pages, chosen.metrics_host, chosen.metrics_port + chosen.roles.index(role))
-        try:
-            await app.run(stop)
-        except VigieError:
-            raise
-        except Exception:
-            log.exception("the role could not end in order")
-            _exit(1)
-        log.info("stopped")
-        # Faust's tasks and threads may wait for a broker that is gone, and swallow cancellation: asyncio would wait for
-        # them. Everything of ours is done.
-        _exit(0 if app.failure is None else 1)
-
-    asyncio.run(main())
-    return 0
-
-
-def _exit(code: int) -> None:
-    logging.shutdown()
-    sys.stderr.flush()
-    os._exit(code)
-
-
-def serve(pages: Any, host: str, port: int) -> None:
-    try:
-        pages.start(host, port)
-    except OSError as error:
-        raise VigieError(
-            f"{host}:{port} cannot be used for metrics ({error.strerror})",
-            remedy="Name another --metrics-port, or 0 for none; role after role takes the next port",
-            field="metrics_port",
-        ) from error
-
-
-def load_setup(chosen: settings.Settings, role: str) -> Any:
-    """What the role needs of models and rules; LISTEN publishes its rules, so that its calls can keep them."""
-    from audio.vad import load_silero
-    from audio.whisper.transcriber import TranscriberSettings, load_transcriber
-    from streams.kafka.processors import Setup
-    from streams.kafka.state import Rulebook, read_rules
-    from streams.listen import ListenSettings
-
-    connection, topics = chosen.connection(), chosen.topics()
-    rulebook = Rulebook(chosen.rules, lambda: read_rules(connection, topics.rules))
-    if role == "listen":
-        publish_rules(connection, topics.rules, rulebook.now, rulebook.text)
-    hears = chosen.model != "none"
-    threads = TranscriberSettings(cpu_threads=1)
-    return Setup(
-        rules=rulebook.find,
-        rules_now=rulebook.now,
-        silero=load_silero() if role == "listen" else None,
-        transcriber=load_transcriber(chosen.model, threads) if role == "transcribe" else None,
-        listen=ListenSettings(words=hears),
-        models={"transcriber": Path(chosen.model).name if hears else "none"},
-        cut=load_cutter(chosen) if role == "evidence" else None,
-    )
-
-
-def load_cutter(chosen: settings.Settings) -> Any:
-    """What cuts the clips; from now on those that have expired are deleted."""
-    from streams.kafka.clips import AudioReader, ClipFolder, Cutter, Sweeper
-
-    assert chosen.evidence is not None
-    folder = ClipFolder(chosen.evidence, chosen.evidence_days)
-    Sweeper(folder).start()
-    return Cutter(AudioReader(chosen.connection(), chosen.topics().audio), folder)
-
-
-def publish_rules(connection: Connection, topic: str, fingerprint: str, text: bytes) -> None:
-    from kafka import KafkaProducer
-
-    from streams.kafka.connection import kafka_errors
-
-    with kafka_errors(connection):
-        producer = KafkaProducer(**connection.for_kafka_python(), acks="all")
-        try:
-            producer.send(topic, key=fingerprint.encode(), value=text).get(timeout=30)
-        finally:
-            producer.close()
-
-
-# Logs ---------------------------------------------------------------------------------------------------------------
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a line. What is logged holds ids and figures, never what was said."""
-
-    def __init__(self, role: str) -> None:
-        super().__init__()
-        self._role = role
-
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "role": self._role,
-            "pid": record.process,
-            "logger": record.name,
-            "message": " ".join(record.getMessage().split()),
-        }
-        call_id = getattr(record, "call_id", None)
-        if call_id is not None:
-            line["call_id"] = call_id
-        if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
-
-
-class Sparing(logging.Filter):
-    """Clients say the same thing many times a second while a broker is away: once in a while is enough."""
-
-    def __init__(self, again_s: float = 10.0) -> None:
-        super().__init__()
-        self._again_s = again_s
-        self._said: dict[tuple[str, object], float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        now_s, key = time.monotonic(), (record.name, record.msg)
-        if record.name.startswith("vigie") or now_s - self._said.get(key, -self._again_s) >= self._again_s:
-            if len(self._said) > 1000:
-                self._said.clear()
-            self._said[key] = now_s
-            return True
-        return False
-
-
-def set_up_logs(role: str) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(Sparing())
-    handler.setFormatter(JsonLines(role))
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(logging.WARNING)
-    logging.getLogger("vigie").setLevel(logging.INFO)
-    # kafka-python tells of its own scheduling on a busy machine: nobody can act on that.
-    logging.getLogger("kafka").setLevel(logging.ERROR)
-    logging.captureWarnings(True)

@@ -17,7 +17,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -33,6 +32,7 @@ from streams.alerts.rules import load_rules  # noqa: E402
 from streams.events import CallInfo  # noqa: E402
 from streams.kafka import serde  # noqa: E402
 from streams.kafka.connection import Connection  # noqa: E402
+from streams.kafka.scratch import scratch  # noqa: E402
 from streams.kafka.topics import Topics, create_topics  # noqa: E402
 from streams.listen import Listener, ListenSettings  # noqa: E402
 from tests.bench.load import RATE_HZ, Load, Page, cpu_s, percentiles, start_sender, voices  # noqa: E402
@@ -124,16 +124,8 @@ def measure(broker: Broker, worker: Worker, load: Load) -> dict[str, Any]:
     }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--calls", type=int, help="at once (default: 70 %% of what two cores carry)")
-    parser.add_argument("--seconds", type=float, default=60.0, help="of the measured load (default 60)")
-    parser.add_argument("--chunk-ms", type=int, default=100, help="(default 100)")
-    parser.add_argument("--light-calls", type=int, default=30, help="of the first, light load (default 30)")
-    parser.add_argument("--json", action="store_true")
-    wanted = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="vigie-bench-"))
-    engine = engine_ms(wanted.chunk_ms)
+def run(folder: Path, wanted: argparse.Namespace) -> tuple[dict[str, Any], int, dict[str, Any]]:
+    """The light load, the calls that two cores carry by it, and the measured load."""
     broker = start(folder / "broker")
     flags = ("--roles", "listen", "--metrics-port", str(METRICS_PORT))
     try:
@@ -150,6 +142,20 @@ def main() -> int:
             worker.kill()
     finally:
         broker.stop()
+    return light, carried, loaded
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--calls", type=int, help="at once (default: 70 %% of what two cores carry)")
+    parser.add_argument("--seconds", type=float, default=60.0, help="of the measured load (default 60)")
+    parser.add_argument("--chunk-ms", type=int, default=100, help="(default 100)")
+    parser.add_argument("--light-calls", type=int, default=30, help="of the first, light load (default 30)")
+    parser.add_argument("--json", action="store_true")
+    wanted = parser.parse_args()
+    engine = engine_ms(wanted.chunk_ms)
+    with scratch("bench") as folder:
+        light, carried, loaded = run(folder, wanted)
     paid = loaded["cpu_ms_per_call_second"]
     report = {
         "engine_cpu_ms_per_call_second": round(engine, 3),

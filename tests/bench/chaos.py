@@ -13,16 +13,18 @@ import argparse
 import json
 import random
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from streams.kafka.scratch import scratch  # noqa: E402
 from tests.kafka.brokers import Broker, start  # noqa: E402
 from tests.kafka.calls import copies  # noqa: E402
 from tests.kafka.chaos import Chaos, Plan, difference  # noqa: E402
+
+KEPT_S = 86_400.0
 
 
 def main() -> int:
@@ -49,8 +51,15 @@ def main() -> int:
         broker_restarts=wanted.broker_restarts,
         patience_s=wanted.patience_s,
     )
-    folder = Path(tempfile.mkdtemp(prefix="vigie-chaos-"))
-    print(f"logs in {folder}", flush=True)
+    with scratch("chaos", KEPT_S) as folder:
+        print(f"logs in {folder}, kept for a day where something differs", flush=True)
+        if not run(plan, folder):
+            raise SystemExit(1)
+    return 0
+
+
+def run(plan: Plan, folder: Path) -> bool:
+    """Play, disturb, compare and tell; whether all was equal."""
     brokers = [start(folder / "broker")]
     address = brokers[0].address
 
@@ -68,8 +77,8 @@ def main() -> int:
         _stop(brokers)
     differs = difference(expected, found.result)
     report = {
-        "seed": wanted.seed,
-        "calls": wanted.calls,
+        "seed": plan.seed,
+        "calls": len(plan.calls),
         "kills": chaos.history.kills + chaos.history.role_kills,
         "worker_kills": chaos.history.kills,
         "role_kills": chaos.history.role_kills,
@@ -85,7 +94,7 @@ def main() -> int:
         "difference": differs,
     }
     print(json.dumps(report, indent=2))
-    return 1 if differs else 0
+    return not differs
 
 
 def _counts(result: object) -> dict[str, int]:

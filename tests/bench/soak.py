@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from streams.kafka.connection import Connection  # noqa: E402
+from streams.kafka.scratch import scratch  # noqa: E402
 from streams.kafka.topics import Topics, create_topics  # noqa: E402
 from tests.bench.load import Load, Page, rss_bytes, start_sender  # noqa: E402
 from tests.kafka.brokers import start  # noqa: E402
@@ -69,14 +69,8 @@ def judge(looks: list[dict[str, Any]], load: Load) -> dict[str, Any]:
     }
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=30.0)
-    parser.add_argument("--calls", type=int, default=50, help="at once: half of what bench_live.py says is carried")
-    parser.add_argument("--json", action="store_true")
-    wanted = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="vigie-soak-"))
-    load = Load(wanted.calls, wanted.minutes * 60, call_s=90.0)
+def soak(folder: Path, load: Load, *, tell: bool) -> tuple[int, list[dict[str, Any]]]:
+    """Run the load; returns how many records were sent, and what was seen on the way."""
     broker = start(folder / "broker")
     looks: list[dict[str, Any]] = []
     try:
@@ -91,15 +85,27 @@ def main() -> int:
                     looks.append(look(worker))
                 except OSError:
                     continue  # it is not up yet
-                if not wanted.json:
+                if tell:
                     last = looks[-1]
                     print(f"{last['rss_mb']:8.1f} MB  lag {last['lag']:6.0f}  open {last['open']:4.0f}", flush=True)
-            sent = told.get(timeout=60)
+            records: int = told.get(timeout=60)["records"]
         finally:
             worker.kill()
     finally:
         broker.stop()
-    report = {"minutes": wanted.minutes, "calls": wanted.calls, "records": sent["records"], **judge(looks, load)}
+    return records, looks
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--calls", type=int, default=50, help="at once: half of what bench_live.py says is carried")
+    parser.add_argument("--json", action="store_true")
+    wanted = parser.parse_args()
+    load = Load(wanted.calls, wanted.minutes * 60, call_s=90.0)
+    with scratch("soak") as folder:
+        records, looks = soak(folder, load, tell=not wanted.json)
+    report = {"minutes": wanted.minutes, "calls": wanted.calls, "records": records, **judge(looks, load)}
     print(json.dumps(report, indent=None if wanted.json else 2))
     return 0 if report["flat"] else 1
 

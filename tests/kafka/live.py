@@ -51,7 +51,8 @@ class Worker:
         """As the kernel does: nothing is saved."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
-        print("".join(self.log.read_text().splitlines(keepends=True)[-20:]))  # pytest shows it where the test fails
+        tail = self.log.read_text().splitlines(keepends=True)[-20:]
+        print("".join(tail), file=sys.stderr)  # pytest shows it where the test fails
 
     def stop(self) -> int:
         """As an operator does."""

@@ -14,10 +14,10 @@ from streams.alerts.rules import DEFAULT_PATH, load_rules
 from streams.kafka.accounts import Accounts
 from streams.kafka.book import SEEKS_MAX, Book, Forgetful
 from streams.kafka.compute import Compute, Result
+from streams.kafka.logs import JsonLines
 from streams.kafka.metrics import Metrics, Pages
 from streams.kafka.state import Rulebook
 from streams.kafka.steps import Done, Out, Row
-from streams.kafka.worker import JsonLines
 
 
 def book_at(offset: int) -> Book:
