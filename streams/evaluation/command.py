@@ -13,14 +13,18 @@ from rich.progress import track
 
 from audio.errors import VigieError
 from audio.synth.story import CALLS_DIR
-from streams.evaluation import labelled, pieces, suites, table
+from streams.evaluation import labelled, pieces, suites, table, words_report, words_tweets
 from streams.evaluation.voices import HALVES
+from streams.evaluation.words_suite import PARTS, SUITE_DIR
 
 DESCRIPTION = """Precision, recall, delay and false alerts per hour of the detectors.
 
 hybrid     faults put into real speech (--data DIR), the measure that counts
 synthetic  the same pieces in espeak-ng voices, for a machine without recordings
-manifest   labelled recordings of your own (--manifest FILE, --labels CSV or folder); the bundled calls unless told"""
+manifest   labelled recordings of your own (--manifest FILE, --labels CSV or folder); the bundled calls unless told
+
+With --words, instead, of the words: sentiment, phrases, redaction, by language, on the labelled utterances of
+tests/words (or, with --xlmt DIR, sentiment of tweets beside VADER and a trained classifier)."""
 EXAMPLE = "example: vigie eval --suite hybrid --data recordings/ --count 102 --clean-hours 6 --json > report.json"
 
 
@@ -43,11 +47,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rules", help="rule file (default: the bundled rules)")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="write the pieces that went wrong here, to be heard")
+    words = parser.add_argument_group("words")
+    words.add_argument(
+        "--words", type=Path, nargs="?", const=SUITE_DIR, metavar="DIR", help="measure words (default: tests/words)"
+    )
+    words.add_argument("--part", choices=PARTS, default="dev", help="heldout is for measuring, never for building")
+    words.add_argument(
+        "--word-errors", type=float, default=0.0, metavar="SHARE", help="recognition errors put in, by --seed (0.1)"
+    )
+    words.add_argument("--show-failures", action="store_true", help="print the utterances that went wrong (dev only)")
+    words.add_argument("--xlmt", type=Path, metavar="DIR", help="a copy of the XLM-T sentiment data, instead")
     parser.add_argument("--json", action="store_true", help="the whole report as JSON on standard output")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run a suite and print its report; 0 whatever the figures are. Raises VigieError."""
+    if args.words or args.xlmt:
+        return _words(args)
     suite = args.suite or ("hybrid" if args.data else "manifest" if args.manifest else "synthetic")
     if suite == "hybrid" and args.data is None:
         raise VigieError("the hybrid suite needs real speech", remedy="Name its folder", field="--data")
@@ -63,6 +79,20 @@ def run(args: argparse.Namespace) -> int:
         table.print_labelled(report, console)
     else:
         table.print_suite(report, console)
+    return 0
+
+
+def _words(args: argparse.Namespace) -> int:
+    console = Console(width=max(150, Console().width))
+    if args.xlmt:
+        report, show = words_tweets.compare(args.xlmt), words_report.print_tweets
+    else:
+        report = words_report.run_words(args.words, args.part, args.word_errors, args.seed, args.show_failures)
+        show = words_report.print_words
+    if args.json:
+        print(json.dumps(report, indent=1, ensure_ascii=False))
+    else:
+        show(report, console)
     return 0
 
 
