@@ -21,6 +21,7 @@ from stdnum.pt import cc, nif
 from stdnum.us import ssn
 
 from audio.errors import VigieError
+from streams.cli import main
 from streams.evaluation import words_report
 from streams.evaluation.words_corrupt import Corruptor, corrupt
 from streams.evaluation.words_scores import Count, f1, hidden_spans, label_of, macro_f1, score_items, spans_between
@@ -309,3 +310,11 @@ def test_held_out_utterances_are_not_shown_and_development_ones_are() -> None:
     held = words_report.run_words(SUITE_DIR, "heldout", 0.0, 1, failures=False)
     assert "failures" not in held
     assert all(row["redaction"]["of"] >= 25 for row in held["languages"].values())
+
+
+def test_the_command_prints_a_table_of_every_language(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "--words", "--part", "heldout"]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"│ {language} " in shown for language in LANGUAGES)
+    assert not any(item.text in shown for item in SUITES["heldout"])
+    assert main(["eval", "--words", "--part", "heldout", "--show-failures"]) == 2
