@@ -16,6 +16,7 @@ COMMANDS = {
     "demo": ("streams.demo", "watch the bundled calls and get a report"),
     "replay": ("streams.replay.command", "run recordings through the engine: alerts, tables, a report"),
     "worker": ("streams.kafka.worker", "watch live calls on Kafka"),
+    "feed": ("streams.feed.command", "serve the supervisors' page: live alerts, calls, history"),
     "rules": ("streams.alerts.command", "check alert rules"),
     "synth": ("streams.evaluation.synth_command", "speak stories into synthetic calls with exact labels"),
     "tail": ("streams.kafka.tail", "show what crosses a topic: alerts, utterances, measurements …"),

@@ -16,6 +16,7 @@ SURFACES = (
     "streams.replay",
     "streams.evaluation",
     "streams.kafka",
+    "streams.feed",
     "streams.settings",
     "streams.__main__",
 )

@@ -2,6 +2,7 @@
 
     DIR/<hash of the call id>/<alert_id>.<revision>.json    what it is, `state` cut, gone, silent or failed, `expires_at`
                                                     .ogg    the sound (.wav where the libraries have no Opus)
+                                                    .agent.ogg, .customer.ogg    each party alone
                                                     .png    its picture
 
 Files come into being whole, and the .json last: where it is there, the clip is done, and is not cut again. A sweep
@@ -87,6 +88,13 @@ class ClipFolder:
             remedy = "Name a folder that this user can write to"
             raise VigieError(f"{folder} cannot be used ({error.strerror})", remedy=remedy, field="evidence") from None
         self._files: Iterator[Path] = iter(())
+
+    @classmethod
+    def looking(cls, folder: Path) -> ClipFolder:
+        """The folder for one who only reads it."""
+        self = cls.__new__(cls)
+        self.folder, self.days, self._files = folder, 0, iter(())
+        return self
 
     def path(self, call_id: str, alert_id: str, revision: int, ending: str) -> Path:
         call = hashlib.sha256(call_id.encode()).hexdigest()[:32]
@@ -257,8 +265,11 @@ class Cutter:
             legs = legs_of(chunks, order.from_ms, order.to_ms, order.muted)
             if not legs:
                 return "silent", None
-            sound, kind = encoded(mixed(legs))
-            return "cut", {kind: sound, "png": png_of(legs)}
+            files = {"png": png_of(legs)}
+            for name, heard in (("", legs), *((f"{party}.", {party: leg}) for party, leg in legs.items())):
+                sound, kind = encoded(mixed(heard))
+                files[name + kind] = sound
+            return "cut", files
         except Exception:
             # One clip is worth no worker: that it is missing is written down.
             log.exception("a clip could not be cut", extra={"call_id": order.call_id})

@@ -68,6 +68,16 @@ def cut_clips(order: ClipOrder) -> dict[str, Clip]:
     Raises:
         VigieError: the recording is gone or cannot be read any more.
     """
+    joined = cut_legs(order)
+    return {alert_id: Clip(data_uri(mixed(legs)), picture_of(legs)) for alert_id, legs in joined.items()}
+
+
+def cut_legs(order: ClipOrder) -> dict[str, dict[Party, Float32Array]]:
+    """Each party's sound at 8 kHz by `alert_id`, muted; what is not on the recording is left out.
+
+    Raises:
+        VigieError: the recording is gone or cannot be read any more.
+    """
     if not order.spans:
         return {}
     wanted_until_ms = max(span[2] for span in order.spans)
@@ -86,12 +96,11 @@ def cut_clips(order: ClipOrder) -> dict[str, Clip]:
     except VigieError:
         if not any(heard.values()):
             raise
-    joined = {
+    return {
         alert_id: {party: np.concatenate(pieces) for party, pieces in legs.items()}
         for alert_id, legs in heard.items()
         if legs
     }
-    return {alert_id: Clip(data_uri(mixed(legs)), picture_of(legs)) for alert_id, legs in joined.items()}
 
 
 def _muted(samples: Float32Array, now_ms: int, party: Party, muted: Sequence[tuple[str, int, int]]) -> Float32Array:

@@ -7,17 +7,15 @@ from html import escape
 from typing import Any
 
 from streams.events import Record
+from streams.spans import Spans, overlaps, silences
 
 WIDTH, LEFT, RIGHT = 1000, 74, 12
 LANE_HEIGHT, LANE_GAP = 22, 6
 ALERT_LANES_MAX = 5
 ALERT_HEIGHT = 15
 MOOD_HEIGHT = 44
-SILENCE_SHOWN_MS_MIN = 3_000
-"""From here on mutual silence is dead air in the field's counting (Contact Lens)."""
 TICKS_MS = (5_000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000, 1_200_000, 1_800_000, 3_600_000)
 TICKS_MAX = 12
-Spans = Sequence[Sequence[int]]
 
 
 def timeline(record: Mapping[str, Any], alerts: Sequence[Record], anchor: str) -> str:
@@ -41,13 +39,13 @@ def timeline(record: Mapping[str, Any], alerts: Sequence[Record], anchor: str) -
         parts.append(_label("both", customer_y, "one channel"))
     else:
         parts += [_label("agent", agent_y, "agent"), _label("customer", customer_y, "customer")]
-        silences = _silences(agent, customer, record["timeline"]["hold"], duration_ms)
-        parts += [x.rect("silence", s, agent_y, both, "nobody speaks") for s in silences]
+        quiet = silences([*agent, *customer, *record["timeline"]["hold"]], duration_ms)
+        parts += [x.rect("silence", s, agent_y, both, "nobody speaks") for s in quiet]
     parts += [x.rect("hold", s, agent_y, both, "on hold") for s in record["timeline"]["hold"]]
     if not summary["mono"]:
         parts += [x.rect("speech agent", s, agent_y, LANE_HEIGHT) for s in _thinned(agent, x)]
     parts += [x.rect("speech customer", s, customer_y, LANE_HEIGHT) for s in _thinned(customer, x)]
-    parts += [x.rect("overlap", s, agent_y - 2, both + 4, "both speak") for s in _overlaps(agent, customer)]
+    parts += [x.rect("overlap", s, agent_y - 2, both + 4, "both speak") for s in overlaps(agent, customer)]
     parts += _missed(summary, x, agent_y, customer_y)
     if moody:
         parts += _mood(sentiment, x, mood_y)
@@ -93,30 +91,6 @@ def _thinned(spans: Spans, x: _Scale) -> list[list[int]]:
             out[-1][1] = max(out[-1][1], to_ms)
         else:
             out.append([from_ms, to_ms])
-    return out
-
-
-def _overlaps(first: Spans, second: Spans) -> list[list[int]]:
-    out: list[list[int]] = []
-    i = j = 0
-    while i < len(first) and j < len(second):
-        from_ms, to_ms = max(first[i][0], second[j][0]), min(first[i][1], second[j][1])
-        if to_ms > from_ms:
-            out.append([from_ms, to_ms])
-        if first[i][1] < second[j][1]:
-            i += 1
-        else:
-            j += 1
-    return out
-
-
-def _silences(agent: Spans, customer: Spans, hold: Spans, duration_ms: int) -> list[list[int]]:
-    out: list[list[int]] = []
-    silent_from = 0
-    for from_ms, to_ms in [*sorted(tuple(span) for span in (*agent, *customer, *hold)), (duration_ms, duration_ms)]:
-        if from_ms - silent_from >= SILENCE_SHOWN_MS_MIN:
-            out.append([silent_from, from_ms])
-        silent_from = max(silent_from, to_ms)
     return out
 
 

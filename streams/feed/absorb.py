@@ -1,0 +1,377 @@
+"""Records of the topics into the store, each once: what a batch changes, it changes in one transaction.
+
+Records may come in any order over the topics, twice, and again after a crash. Nothing counts twice: alerts are known by
+(`alert_id`, `revision`), measurements by (`call_id`, `seq`), utterances by their id (the first terminal record counts,
+as for every consumer), feedback by its id. What a source has read is remembered beside what followed from it.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from streams.alerts.health import Health
+from streams.events import Record
+from streams.feed import tables as t
+from streams.feed.database import Database, insert
+from streams.feed.feedback import applied
+from streams.feed.views import Row, View, alert_view, call_view, sentiment_of, timeline_of
+
+RANKS = {"critical": 0, "warning": 1, "info": 2}
+EVENTS_KEPT_MS = 3_600_000
+PRUNE_EVERY = 500
+CALL_TOLD_MS = 10_000
+"""A live call whose figures alone go on is told of this often; what changes its look is told at once."""
+TERMINAL = ("final", "empty", "given_up", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A record of a topic (by its short name), when it was captured, and its place where it came from Kafka."""
+
+    topic: str
+    record: Record
+    at: int
+    partition: int | None = None
+    offset: int | None = None
+
+
+@dataclass(slots=True)
+class _Batch:
+    connection: sa.Connection
+    now: int
+    calls: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)
+    """Calls to write back."""
+    told: set[str] = field(default_factory=set)
+    """Calls to tell of."""
+    scored: set[str] = field(default_factory=set)
+    """Calls whose health and counts must be worked out again."""
+    alerts: dict[str, None] = field(default_factory=dict)
+    utterances: list[tuple[str, Record]] = field(default_factory=list)
+    feedback: list[str] = field(default_factory=list)
+    ended: set[str] = field(default_factory=set)
+
+
+class Absorber:
+    """Writes batches into a store and says when there is something new.
+
+    Attributes:
+        heard: called after each commit with the newest event's number and the ids of the feedback that took effect.
+    """
+
+    def __init__(self, database: Database, clips: Callable[[Row], View]) -> None:
+        self.database, self._clips = database, clips
+        self._listeners: list[Callable[[int, list[str]], None]] = []
+        self._since_prune = 0
+        self._lock = threading.Lock()
+        self.dropped = 0
+        self.absorbed = 0
+
+    def listen(self, listener: Callable[[int, list[str]], None]) -> None:
+        self._listeners.append(listener)
+
+    def absorb(self, items: Iterable[Item], now: int) -> None:
+        """Take in a batch, in its order; `now` is the wall clock in Unix milliseconds."""
+        with self._lock:
+            number, feedback = self._write(list(items), now)
+        for listener in self._listeners:
+            listener(number, feedback)
+
+    def _write(self, items: list[Item], now: int) -> tuple[int, list[str]]:
+        with self.database.writing() as connection:
+            batch = _Batch(connection, now)
+            places = _positions(connection)
+            gone = self._forgotten(connection, items)
+            for item in items:
+                place = (item.topic, item.partition or 0)
+                if item.offset is not None:
+                    if item.offset <= places.get(place, -1):
+                        continue
+                    places[place] = item.offset
+                if item.record["call_id"] in gone:
+                    self.dropped += 1
+                    continue
+                _TAKE[item.topic](batch, item)
+                self.absorbed += 1
+            self._settle(batch)
+            _keep_positions(connection, items, places)
+            self._since_prune += 1
+            if self._since_prune >= PRUNE_EVERY:
+                self._since_prune = 0
+                connection.execute(sa.delete(t.events).where(t.events.c.at < now - EVENTS_KEPT_MS))
+            number = connection.execute(sa.select(sa.func.max(t.events.c.number))).scalar() or 0
+            return number, batch.feedback
+
+    def _forgotten(self, connection: sa.Connection, items: list[Item]) -> set[str]:
+        ids = {item.record["call_id"] for item in items}
+        query = sa.select(t.forgotten.c.call_id).where(t.forgotten.c.call_id.in_(ids))
+        return set(connection.execute(query).scalars())
+
+    def _settle(self, batch: _Batch) -> None:
+        """Write back the calls, and tell of what has changed: alerts first, then their calls, then words."""
+        for call_id in batch.scored | batch.ended:
+            _score(batch, call_id)
+        for call_id in batch.ended:
+            _close(batch, call_id)
+        for alert_id in batch.alerts:
+            self._tell_alert(batch, alert_id)
+        for call_id in batch.touched | batch.scored | batch.ended:
+            call = batch.calls[call_id]
+            assert call is not None
+            if call_id in batch.told or call_id in batch.scored or call_id in batch.ended:
+                call["changed"] = _tell(batch, "call", call, call_view(call, batch.now))
+            changes = {name: value for name, value in call.items() if name != "call_id"}
+            batch.connection.execute(t.calls.update().where(t.calls.c.call_id == call_id).values(**changes))
+        for call_id, record in batch.utterances:
+            _tell(batch, "utterance", _call(batch, call_id), record)
+
+    def _tell_alert(self, batch: _Batch, alert_id: str) -> None:
+        row = batch.connection.execute(sa.select(t.alerts).where(t.alerts.c.alert_id == alert_id)).mappings().one()
+        call = _call(batch, row["call_id"])
+        view = alert_view(row, call, self._clips(row), batch.now)
+        number = _tell(batch, "alert", {**row, "call_id": row["call_id"]}, view)
+        batch.connection.execute(t.alerts.update().where(t.alerts.c.alert_id == alert_id).values(changed=number))
+
+
+def _tell(batch: _Batch, kind: str, about: Mapping[str, Any] | None, view: Any) -> int:
+    about = about or {}
+    values = {
+        "kind": kind,
+        "call_id": about.get("call_id"),
+        "site": about.get("site"),
+        "queue": about.get("queue"),
+        "data": json.dumps(view, ensure_ascii=False),
+        "at": batch.now,
+    }
+    number = batch.connection.execute(t.events.insert().values(**values)).inserted_primary_key
+    assert number is not None
+    return int(number[0])
+
+
+def _call(batch: _Batch, call_id: str, item: Item | None = None) -> dict[str, Any]:
+    """A call's row, to be changed in place; made where the call was not known."""
+    known = batch.calls.get(call_id)
+    if known is not None:
+        return known
+    row = batch.connection.execute(sa.select(t.calls).where(t.calls.c.call_id == call_id)).mappings().one_or_none()
+    if row is None:
+        at = item.at if item is not None else batch.now
+        batch.connection.execute(t.calls.insert().values(call_id=call_id, first_at=at, seen_at=at))
+        batch.told.add(call_id)
+        row = batch.connection.execute(sa.select(t.calls).where(t.calls.c.call_id == call_id)).mappings().one()
+    batch.calls[call_id] = known = dict(row)
+    return known
+
+
+def _place(call: dict[str, Any], record: Mapping[str, Any]) -> bool:
+    """Take over who and where; True: something was not known before."""
+    new = {
+        name: record[name]
+        for name in ("tenant", "agent", "queue", "site", "trunk", "language", "attributes")
+        if record.get(name) and call[name] != record[name]
+    }
+    if started := _moment(record.get("started_at")):
+        new["started_at"] = started
+    before = {name: call[name] for name in new}
+    call.update(new)
+    return before != new
+
+
+def _moment(text: Any) -> int | None:
+    try:
+        return round(datetime.fromisoformat(text).timestamp() * 1000)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+
+
+def _take_measurement(batch: _Batch, item: Item) -> None:
+    record = item.record
+    call = _call(batch, record["call_id"], item)
+    if call["complete"]:
+        return
+    values = {"call_id": record["call_id"], "seq": record["seq"], "record": record}
+    statement = insert(batch.connection, t.seconds).values(**values).on_conflict_do_nothing()
+    if batch.connection.execute(statement).rowcount == 0:
+        return
+    call_id = record["call_id"]
+    batch.touched.add(call_id)
+    call["seen_at"] = max(call["seen_at"], item.at)
+    call["last_seq"] = max(call["last_seq"], record["seq"])
+    before_ms, call["duration_ms"] = call["duration_ms"], max(call["duration_ms"], record["end_ms"])
+    if "call" in record and _place(call, record["call"]):
+        batch.told.add(call_id)
+        _move_alerts(batch, call)
+    if before_ms // CALL_TOLD_MS != call["duration_ms"] // CALL_TOLD_MS:
+        batch.scored.add(call_id)
+    if record["last"]:
+        batch.ended.add(call_id)
+
+
+def _move_alerts(batch: _Batch, call: dict[str, Any]) -> None:
+    """An alert may come before its call's first measurement; one that names no place takes its call's."""
+    place = {name: call[name] for name in ("agent", "queue", "site", "trunk", "language") if call[name]}
+    for name, value in place.items():
+        column = t.alerts.c[name]
+        which = (t.alerts.c.call_id == call["call_id"], column.is_(None))
+        batch.connection.execute(t.alerts.update().where(*which).values({name: value}))
+
+
+def _take_alert(batch: _Batch, item: Item) -> None:
+    record = item.record
+    call = _call(batch, record["call_id"], item)
+    key = {"alert_id": record["alert_id"], "revision": record["revision"]}
+    statement = insert(batch.connection, t.revisions).values(**key, call_id=record["call_id"], record=record)
+    if batch.connection.execute(statement.on_conflict_do_nothing()).rowcount == 0:
+        return
+    call["seen_at"] = max(call["seen_at"], item.at)
+    _place(call, record)
+    batch.touched.add(record["call_id"])
+    batch.scored.add(record["call_id"])
+    query = sa.select(t.alerts).where(t.alerts.c.alert_id == record["alert_id"])
+    known = batch.connection.execute(query).mappings().one_or_none()
+    if known is not None and known["revision"] >= record["revision"]:
+        return
+    values = _alert_columns(record, call)
+    if known is None:
+        # Since when is told by the first revision that came; a change of state later does not move it.
+        raised = item.at - max(0, record["changed_ms"] - record["raised_ms"])
+        onset = raised - (record["raised_ms"] - record["onset_ms"])
+        values |= {"raised_at": raised, "onset_at": onset, "notes": []}
+        batch.connection.execute(t.alerts.insert().values(**values))
+        _apply_feedback(batch, record["alert_id"])
+    else:
+        which = t.alerts.c.alert_id == record["alert_id"]
+        batch.connection.execute(t.alerts.update().where(which).values(**values))
+    batch.alerts[record["alert_id"]] = None
+
+
+def _alert_columns(record: Record, call: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("alert_id", "call_id", "revision", "rule_id", "severity", "state", "party")
+    place = {name: record.get(name) or call[name] for name in ("agent", "queue", "site", "trunk", "language")}
+    told = {name: record[name] for name in names}
+    return {
+        **told,
+        **place,
+        "rank": RANKS[record["severity"]],
+        "verdict": record["cause"]["verdict"],
+        "record": record,
+    }
+
+
+def _take_utterance(batch: _Batch, item: Item) -> None:
+    record = item.record
+    if record["state"] not in TERMINAL:
+        batch.utterances.append((record["call_id"], record))
+        return
+    _call(batch, record["call_id"], item)
+    values = {name: record[name] for name in ("call_id", "utterance_id", "party", "start_ms", "end_ms", "state")}
+    values |= {"language": record.get("language"), "text": record.get("text") or "", "record": record, "at": item.at}
+    statement = insert(batch.connection, t.utterances).values(**values)
+    if batch.connection.execute(statement.on_conflict_do_nothing()).rowcount:
+        batch.utterances.append((record["call_id"], record))
+
+
+def _take_summary(batch: _Batch, item: Item) -> None:
+    record = item.record
+    call = _call(batch, record["call_id"], item)
+    if call["summary"] is not None:
+        return
+    batch.touched.add(record["call_id"])
+    _place(call, record)
+    call["summary"] = record
+    call["coverage"] = record["coverage"]["state"]
+    call["cause"] = record["cause"]["verdict"]
+    call["duration_ms"] = max(call["duration_ms"], record["duration_ms"])
+    call["seen_at"] = max(call["seen_at"], item.at)
+    batch.ended.add(record["call_id"])
+
+
+def _take_feedback(batch: _Batch, item: Item) -> None:
+    record = item.record
+    number = batch.connection.execute(sa.select(sa.func.coalesce(sa.func.max(t.feedback.c.number), 0))).scalar_one()
+    values = {name: record[name] for name in ("feedback_id", "alert_id", "call_id")}
+    statement = insert(batch.connection, t.feedback).values(**values, number=number + 1, record=record)
+    if batch.connection.execute(statement.on_conflict_do_nothing()).rowcount:
+        batch.feedback.append(record["feedback_id"])
+        if _apply_feedback(batch, record["alert_id"]):
+            batch.alerts[record["alert_id"]] = None
+
+
+def _apply_feedback(batch: _Batch, alert_id: str) -> bool:
+    """Bring an alert to what all its feedback makes of it; False: the alert is not known yet."""
+    query = sa.select(t.feedback.c.record).where(t.feedback.c.alert_id == alert_id).order_by(t.feedback.c.number)
+    records = list(batch.connection.execute(query).scalars())
+    statement = t.alerts.update().where(t.alerts.c.alert_id == alert_id)
+    return bool(batch.connection.execute(statement.values(**applied(records))).rowcount)
+
+
+def _score(batch: _Batch, call_id: str) -> None:
+    """Health and alert counts of a call; its summary, once it is there, knows best."""
+    call = _call(batch, call_id)
+    batch.calls[call_id] = call
+    query = sa.select(t.revisions.c.record).where(t.revisions.c.call_id == call_id)
+    records = list(batch.connection.execute(query).scalars())
+    health, counts = Health(), dict.fromkeys(RANKS, 0)
+    newest: dict[str, Record] = {}
+    for record in sorted(records, key=lambda r: (r["alert_id"], r["revision"])):
+        health.observe_alert(record)
+        newest[record["alert_id"]] = record
+    for record in newest.values():
+        counts[record["severity"]] += 1
+    health.advance(call["duration_ms"])
+    call.update(counts)
+    call["health"] = call["summary"]["health"] if call["summary"] else health.score
+
+
+def _close(batch: _Batch, call_id: str) -> None:
+    """The call is over; once both its last measurement and its summary are here, its measurements are folded."""
+    call = _call(batch, call_id)
+    call["ended_at"] = call["ended_at"] or call["seen_at"]
+    query = sa.select(t.seconds.c.record).where(t.seconds.c.call_id == call_id).order_by(t.seconds.c.seq)
+    records = list(batch.connection.execute(query).scalars())
+    contiguous = bool(records) and records[-1]["last"] and len(records) == records[-1]["seq"] + 1
+    if call["summary"] is None or not contiguous:
+        return
+    call["timeline"], call["complete"] = timeline_of(records), True
+    batch.connection.execute(sa.delete(t.seconds).where(t.seconds.c.call_id == call_id))
+
+
+def timeline(connection: sa.Connection, call: Row) -> View:
+    """A call's timeline, folded or not, with the course of its words."""
+    found = call["timeline"]
+    if found is None:
+        query = sa.select(t.seconds.c.record).where(t.seconds.c.call_id == call["call_id"]).order_by(t.seconds.c.seq)
+        found = timeline_of(connection.execute(query).scalars())
+    query = sa.select(t.utterances.c.record).where(t.utterances.c.call_id == call["call_id"])
+    records = sorted(connection.execute(query).scalars(), key=lambda u: (u["end_ms"], u["party"]))
+    return {**found, "sentiment": sentiment_of(records)}
+
+
+def _positions(connection: sa.Connection) -> dict[tuple[str, int], int]:
+    return {(row.topic, row.partition): row.offset for row in connection.execute(sa.select(t.positions))}
+
+
+def _keep_positions(connection: sa.Connection, items: list[Item], places: Mapping[tuple[str, int], int]) -> None:
+    for topic, partition in {(i.topic, i.partition) for i in items if i.partition is not None and i.offset is not None}:
+        values = {"topic": topic, "partition": partition, "offset": places[topic, partition]}
+        statement = insert(connection, t.positions).values(**values)
+        connection.execute(
+            statement.on_conflict_do_update(index_elements=["topic", "partition"], set_={"offset": values["offset"]})
+        )
+
+
+_TAKE: dict[str, Callable[[_Batch, Item], None]] = {
+    "measurements": _take_measurement,
+    "alerts": _take_alert,
+    "utterances": _take_utterance,
+    "summaries": _take_summary,
+    "feedback": _take_feedback,
+}
+TOPICS = tuple(_TAKE)

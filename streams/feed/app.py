@@ -1,0 +1,125 @@
+"""The ASGI application: the API, the page, health, and the headers that keep a browser to itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from fastapi.staticfiles import StaticFiles
+
+from streams.feed import api, problems, sessions
+from streams.feed.absorb import Absorber
+from streams.feed.api import Feed
+from streams.feed.clips import Clips
+from streams.feed.database import Database
+from streams.feed.hub import Hub
+from streams.feed.metrics import exposition
+from streams.feed.source import Actions, Source
+
+PAGE = Path(__file__).parent / "page"
+CSP = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
+    "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; manifest-src 'self'"
+)
+HEADERS = {
+    "Content-Security-Policy": CSP,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+VIEWS = ("alerts", "floor", "calls", "incidents", "coverage", "history", "login")
+"""The page's own addresses: each is answered with the page, which reads the address."""
+
+
+def create_app(
+    database: Database, absorber: Absorber, source: Source, clips: Clips, *, loopback: bool = False
+) -> FastAPI:
+    """The application over a store.
+
+    Args:
+        loopback: nobody logs in; the caller must serve it on a loopback address only.
+    """
+    hub = Hub(database)
+    absorber.listen(hub.notice)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        running = asyncio.create_task(hub.run())
+        try:
+            yield
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+    app = FastAPI(
+        title="Vigie feed",
+        summary="Live alerts, calls and history of a call centre, for people and programs.",
+        version=_release(),
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    app.state.loopback = loopback
+    app.state.feed = Feed(database, absorber, hub, Actions(absorber, source), clips)
+    problems.install(app)
+    app.middleware("http")(_with_headers)
+    app.include_router(sessions.router)
+    app.include_router(api.router)
+    _add_health(app, source)
+    _add_page(app)
+    return app
+
+
+async def _with_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+    response = await call_next(request)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.url.path.startswith("/api/"):
+        response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _add_health(app: FastAPI, source: Source) -> None:
+    @app.get("/healthz", include_in_schema=False)
+    def healthz() -> PlainTextResponse:
+        return PlainTextResponse("ok\n")
+
+    @app.get("/readyz", include_in_schema=False)
+    def readyz() -> Response:
+        wrong = source.healthy()
+        return JSONResponse({"ready": wrong is None, "wrong": wrong}, 200 if wrong is None else 503)
+
+    @app.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        feed: Any = app.state.feed
+        return Response(exposition(feed), media_type="text/plain; version=0.0.4")
+
+
+def _add_page(app: FastAPI) -> None:
+    index = PAGE / "index.html"
+
+    def page() -> FileResponse:
+        return FileResponse(index, headers={"Cache-Control": "no-cache"})
+
+    app.get("/", include_in_schema=False)(page)
+    for view in VIEWS:
+        app.get(f"/{view}", include_in_schema=False)(page)
+        app.get(f"/{view}/{{rest:path}}", include_in_schema=False)(page)
+    app.mount("/page", StaticFiles(directory=PAGE, check_dir=False), name="page")
+
+
+def _release() -> str:
+    try:
+        return metadata.version("vigie")
+    except metadata.PackageNotFoundError:
+        return "source"

@@ -1,0 +1,135 @@
+"""`vigie feed`: the supervisors' page and API over the topics."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import ipaddress
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from audio.errors import VigieError
+from streams import settings
+
+DESCRIPTION = """Serve the supervisors' page and its API over the topics: live alerts, calls, history. What it shows is kept
+in a store, which is rebuilt from the topics when it is lost."""
+EXAMPLE = """examples:
+  vigie feed --broker localhost:9092 --no-login
+  vigie feed --broker localhost:9092 --database postgresql://vigie@db/vigie --evidence clips/
+  vigie feed --rebuild --broker localhost:9092"""
+NAMES = ("database", "feed_host", "feed_port", "group", "evidence")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description, parser.epilog = DESCRIPTION, EXAMPLE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--rebuild", action="store_true", help="empty the store and read the topics from their beginning")
+    parser.add_argument("--no-login", action="store_true", help="nobody logs in; on a loopback address only")
+    settings.add_arguments(parser, *NAMES, *settings.KAFKA)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until interrupted. Raises VigieError."""
+    from streams.feed.absorb import Absorber
+    from streams.feed.app import create_app
+    from streams.feed.clips import FolderClips, NoClips
+    from streams.feed.database import Database
+    from streams.feed.kafka_source import KafkaSource
+
+    found = settings.load(args)
+    check_address(found.feed_host, found.feed_port, no_login=args.no_login)
+    connection = found.connection()
+    database = Database(found.database)
+    if args.rebuild:
+        from streams.feed.rebuild import empty
+
+        empty(database)
+    clips = FolderClips(found.evidence) if found.evidence else NoClips()
+    absorber = Absorber(database, clips.describe)
+    source = KafkaSource(connection, found.topics(), absorber, found.group)
+    source.start()
+    try:
+        app = create_app(database, absorber, source, clips, loopback=args.no_login)
+        print(f"http://{found.feed_host}:{found.feed_port}/", flush=True)
+        serve(app, found.feed_host, found.feed_port)
+    finally:
+        source.stop()
+        database.close()
+    return 0
+
+
+def check_address(host: str, port: int, *, no_login: bool) -> None:
+    """Raises VigieError: without login only this machine may reach the page."""
+    if not 0 < port < 65_536:
+        raise VigieError(f"{port} is no port", remedy="Give 1 to 65535", field="feed_port")
+    if no_login and not _is_loopback(host):
+        remedy = "Leave out --no-login, or serve on 127.0.0.1"
+        raise VigieError(f"without login, {host} would show calls to everyone", remedy=remedy, field="feed_host")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def serve(app: Any, host: str, port: int) -> None:
+    """Run the application until a signal. Raises VigieError where the port is taken."""
+    import uvicorn
+
+    _check_port(host, port)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=2,
+        proxy_headers=False,
+        server_header=False,
+    )
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run()
+
+
+@contextlib.contextmanager
+def serving(app: Any, host: str, port: int) -> Iterator[None]:
+    """The application in a thread of its own, while the block runs."""
+    import threading
+    import time
+
+    import uvicorn
+
+    _check_port(host, port)
+    config = uvicorn.Config(
+        app, host=host, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, name="vigie-feed", daemon=True)
+    thread.start()
+    while not server.started and thread.is_alive():
+        time.sleep(0.02)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+def _check_port(host: str, port: int) -> None:
+    import socket
+
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise VigieError(
+                f"{host}:{port} cannot be used ({error.strerror})", remedy="Name another --feed-port", field="feed_port"
+            ) from None
+
+

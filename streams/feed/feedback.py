@@ -1,0 +1,111 @@
+"""What supervisors do about alerts: records of calls.feedback, and what they make of an alert together. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from audio.errors import VigieError
+from streams.events import Record
+
+VERBS = {
+    "acknowledge": "acknowledged",
+    "unacknowledge": "reopened",
+    "assign": "assigned",
+    "snooze": "snoozed",
+    "dismiss": "dismissed",
+    "note": "noted",
+    "reopen": "reopened",
+}
+SNOOZE_MINUTES_MAX = 24 * 60
+TEXT_MAX = 2_000
+CLEAN: dict[str, Any] = {
+    "acknowledged_by": None,
+    "acknowledged_at": None,
+    "assigned_to": None,
+    "snoozed_until_at": None,
+    "dismissed_by": None,
+    "dismissed_reason": None,
+    "dismissed_at": None,
+}
+
+
+def feedback_record(
+    verb: str, alert: Mapping[str, Any], by: str, now: datetime, feedback_id: str, asked: Mapping[str, Any]
+) -> Record:
+    """The record of one action on an alert (a row of the store); `now` in UTC.
+
+    Args:
+        asked: what came with the action: `to`, `minutes`, `reason`, `text`, `right`.
+
+    Raises:
+        VigieError: the action lacks what it needs.
+    """
+    action = VERBS[verb]
+    record: Record = {
+        "feedback_id": feedback_id,
+        "alert_id": alert["alert_id"],
+        "call_id": alert["call_id"],
+        "action": action,
+        "by": by,
+        "at": now.astimezone(UTC).isoformat(timespec="milliseconds"),
+        "revision": alert["revision"],
+        "rule_id": alert["rule_id"],
+        "queue": alert["queue"],
+        "site": alert["site"],
+        "tenant": alert["record"].get("tenant", "default"),
+    }
+    if asked.get("right") is not None:
+        record["right"] = bool(asked["right"])
+    if action == "assigned":
+        record["assigned_to"] = _text(asked, "to", "Say to whom")
+    elif action == "snoozed":
+        minutes = asked.get("minutes") or 0
+        if not 0 < minutes <= SNOOZE_MINUTES_MAX:
+            raise VigieError("it needs a time", remedy=f"Give 1 to {SNOOZE_MINUTES_MAX} minutes", field="minutes")
+        until = now.astimezone(UTC) + timedelta(minutes=minutes)
+        record["snoozed_until"] = until.isoformat(timespec="milliseconds")
+    elif action == "dismissed":
+        record["reason"] = _text(asked, "reason", "Say why: false alarm, known, handled …")
+    elif action == "noted":
+        record["note"] = _text(asked, "text", "Write the note")
+    return record
+
+
+def applied(records: Iterable[Record]) -> dict[str, Any]:
+    """The columns of an alert that follow from all its feedback, in the order of the topic."""
+    out: dict[str, Any] = {**CLEAN, "notes": []}
+    for record in records:
+        at = _ms(record["at"])
+        match record["action"]:
+            case "acknowledged":
+                out |= {"acknowledged_by": record["by"], "acknowledged_at": at}
+            case "assigned":
+                out["assigned_to"] = record["assigned_to"]
+            case "snoozed":
+                out["snoozed_until_at"] = _ms(record["snoozed_until"])
+            case "dismissed":
+                out |= {"dismissed_by": record["by"], "dismissed_reason": record["reason"], "dismissed_at": at}
+            case "noted":
+                out["notes"] = [*out["notes"], {"by": record["by"], "at": at, "text": record["note"]}]
+            case "reopened":
+                # Who it is assigned to, and what was noted, stays.
+                out |= {name: None for name in CLEAN if name != "assigned_to"}
+    return out
+
+
+def _text(asked: Mapping[str, Any], name: str, remedy: str) -> str:
+    text = (asked.get(name) or "").strip()
+    if not text:
+        raise VigieError("it is missing", remedy=remedy, field=name)
+    if len(text) > TEXT_MAX:
+        raise VigieError("it is too long", remedy=f"Use at most {TEXT_MAX} characters", field=name)
+    return str(text)
+
+
+def _ms(text: str) -> int:
+    try:
+        return round(datetime.fromisoformat(text).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return 0

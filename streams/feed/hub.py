@@ -1,0 +1,184 @@
+"""Server-sent events: what the store's numbered events are to each browser, from where that browser left off.
+
+The hub reads new events once for all clients of this instance: at once where this process wrote them, and soon where
+another instance did. A client that is too slow is cut off rather than remembered: it comes back with its last number.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from streams.feed import tables as t
+from streams.feed.access import Scope
+from streams.feed.database import Database
+from streams.feed.queries import measurements_after, newest_event
+
+POLL_S = 0.25
+"""How soon what another instance wrote is seen."""
+HEARTBEAT_S = 15.0
+CLIENT_EVENTS_MAX = 2_000
+READ_MAX = 1_000
+RESUME_MAX = 5_000
+"""A browser that has missed more is told to load everything again."""
+WATCH_S = 0.5
+RETRY_MS = 1_500
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    number: int
+    kind: str
+    call_id: str | None
+    site: str | None
+    queue: str | None
+    text: str
+
+
+@dataclass(slots=True, eq=False)
+class _Client:
+    scope: Scope
+    call_id: str | None
+    queue: asyncio.Queue[Event] = field(default_factory=lambda: asyncio.Queue(CLIENT_EVENTS_MAX))
+    lost: bool = False
+
+    def wants(self, event: Event) -> bool:
+        if event.kind == "utterance" and event.call_id != self.call_id:
+            return False
+        return self.scope.allows(event.site, event.queue)
+
+
+class Hub:
+    """Events to the clients of one instance. `run` reads; `stream` is one client."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._clients: set[_Client] = set()
+        self._number = 0
+        self._new = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def clients(self) -> int:
+        return len(self._clients)
+
+    def notice(self, _: int = 0, __: Any = None) -> None:
+        """There is something new; may be called from any thread."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._new.set)
+
+    async def run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._number = await asyncio.to_thread(self._newest)
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._new.wait(), POLL_S)
+            self._new.clear()
+            for event in await asyncio.to_thread(self._read, self._number, READ_MAX):
+                self._number = event.number
+                for client in self._clients:
+                    if client.wants(event) and not client.lost:
+                        self._put(client, event)
+
+    @staticmethod
+    def _put(client: _Client, event: Event) -> None:
+        try:
+            client.queue.put_nowait(event)
+        except asyncio.QueueFull:
+            client.lost = True
+
+    async def stream(self, scope: Scope, after: int | None, call_id: str | None = None) -> AsyncIterator[str]:
+        """One client's events as text of an event stream, from number `after` on (None: from now on)."""
+        client = _Client(scope, call_id)
+        self._clients.add(client)
+        try:
+            yield f"retry: {RETRY_MS}\n\n"
+            sent = self._number if after is None else after
+            if after is not None:
+                for event in await self._missed(after):
+                    if event.kind == "reset" or client.wants(event):
+                        yield _text(event)
+                    sent = max(sent, event.number)
+            watching = _Watch(self._database, call_id) if call_id is not None else None
+            quiet_s = 0.0
+            while not client.lost:
+                wait_s = WATCH_S if watching is not None else HEARTBEAT_S
+                try:
+                    event = await asyncio.wait_for(client.queue.get(), wait_s)
+                except TimeoutError:
+                    quiet_s += wait_s
+                else:
+                    if event.number > sent:
+                        sent, quiet_s = event.number, 0.0
+                        yield _text(event)
+                if watching is not None:
+                    for text in await watching.news():
+                        quiet_s = 0.0
+                        yield text
+                if quiet_s >= HEARTBEAT_S:
+                    quiet_s = 0.0
+                    yield f": {sent}\n\n"
+        finally:
+            self._clients.discard(client)
+
+    async def _missed(self, after: int) -> list[Event]:
+        """What a returning client has not seen; a single `reset` where that is too much, or no longer kept."""
+        oldest = await asyncio.to_thread(self._oldest)
+        missed = await asyncio.to_thread(self._read, after, RESUME_MAX + 1)
+        newest = missed[-1].number if missed else self._number
+        if len(missed) > RESUME_MAX or after > max(newest, self._number) or (oldest is not None and after < oldest - 1):
+            return [Event(max(newest, self._number), "reset", None, None, None, "{}")]
+        return missed
+
+    def _newest(self) -> int:
+        with self._database.reading() as connection:
+            return newest_event(connection)
+
+    def _oldest(self) -> int | None:
+        with self._database.reading() as connection:
+            return connection.execute(sa.select(sa.func.min(t.events.c.number))).scalar()
+
+    def _read(self, after: int, limit: int) -> list[Event]:
+        e = t.events.c
+        query = sa.select(e.number, e.kind, e.call_id, e.site, e.queue, e.data).where(e.number > after)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(e.number).limit(limit)).tuples().all()
+        return [Event(*row) for row in rows]
+
+
+class _Watch:
+    """The measurements of one call as they come: read from the store, since only those who look at it need them."""
+
+    def __init__(self, database: Database, call_id: str) -> None:
+        self._database, self._call_id = database, call_id
+        self._seq: int | None = None
+
+    async def news(self) -> list[str]:
+        records = await asyncio.to_thread(self._read)
+        return [f"event: measurement\ndata: {json.dumps(record, ensure_ascii=False)}\n\n" for record in records]
+
+    def _read(self) -> list[Any]:
+        with self._database.reading() as connection:
+            if self._seq is None:
+                query = sa.select(t.calls.c.last_seq).where(t.calls.c.call_id == self._call_id)
+                self._seq = connection.execute(query).scalar() or -1
+                return []
+            found = measurements_after(connection, self._call_id, self._seq)
+        if found:
+            self._seq = found[-1]["seq"]
+        return found
+
+
+def _text(event: Event) -> str:
+    text = event.text
+    if event.kind in ("alert", "call") and text.startswith("{"):
+        # The view was written before its number was known.
+        text = json.dumps({**json.loads(text), "changed": event.number}, ensure_ascii=False)
+    return f"id: {event.number}\nevent: {event.kind}\ndata: {text}\n\n"

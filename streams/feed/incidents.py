@@ -1,0 +1,132 @@
+"""Incidents: many calls, one cause. Pure: what is given are rows, what comes out changes no alert.
+
+An alert on one call is that call's; the same alert on a third of a trunk's calls is the trunk's. For every rule and for
+every trunk, site, queue and agent the share of calls with that alert is compared with the share among all other calls;
+what stands out is an incident. Where the same calls would make several, the one that sets them apart best is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+KINDS = ("trunk", "site", "queue", "agent")
+CAUSE_OF_KIND = {"trunk": "technology", "site": "technology", "queue": "process", "agent": "human"}
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentSettings:
+    window_ms: int = 15 * 60_000
+    """Alerts this far back count."""
+    calls_min: int = 3
+    share_min: float = 0.3
+    lift_min: float = 3.0
+    """How many times the share elsewhere (with one call added there, so that nothing divides by zero)."""
+    open_ms: int = 5 * 60_000
+    """An incident is open while its last alert is no older."""
+
+
+@dataclass(slots=True)
+class _Found:
+    rule_id: str
+    kind: str
+    value: str
+    alerts: list[Mapping[Any, Any]] = field(default_factory=list)
+    share: float = 0.0
+    lift: float = 0.0
+
+    @property
+    def calls(self) -> frozenset[str]:
+        return frozenset(alert["call_id"] for alert in self.alerts)
+
+
+def incidents(
+    alerts: Iterable[Mapping[Any, Any]],
+    calls: Iterable[Mapping[Any, Any]],
+    now: int,
+    settings: IncidentSettings = IncidentSettings(),
+) -> list[dict[str, Any]]:
+    """Incidents of the window, the widest first.
+
+    Args:
+        alerts: rows of the store raised within the window, none dismissed.
+        calls: rows of the calls that were live within the window (`call_id` and the scope columns).
+    """
+    calls = list(calls)
+    totals = {kind: Counter(call[kind] for call in calls if call[kind]) for kind in KINDS}
+    place = {call["call_id"]: call for call in calls}
+    groups: dict[tuple[str, str, str], _Found] = {}
+    by_rule: dict[str, set[str]] = defaultdict(set)
+    for alert in alerts:
+        by_rule[alert["rule_id"]].add(alert["call_id"])
+        for kind in KINDS:
+            value = alert[kind] or (place.get(alert["call_id"]) or {}).get(kind)
+            if value:
+                key = (alert["rule_id"], kind, value)
+                groups.setdefault(key, _Found(*key)).alerts.append(alert)
+    standing = [
+        found
+        for found in groups.values()
+        if _stands_out(found, totals[found.kind][found.value], len(calls), len(by_rule[found.rule_id]), settings)
+    ]
+    return [_told(found, now, settings) for found in _best(standing)]
+
+
+def _stands_out(found: _Found, here: int, everywhere: int, with_rule: int, settings: IncidentSettings) -> bool:
+    affected = len(found.calls)
+    here = max(here, affected)
+    elsewhere = max(0, everywhere - here)
+    found.share = affected / here
+    outside = (max(0, with_rule - affected) + 0.5) / (elsewhere + 1)
+    found.lift = found.share / outside
+    return affected >= settings.calls_min and found.share >= settings.share_min and found.lift >= settings.lift_min
+
+
+def _best(found: list[_Found]) -> list[_Found]:
+    """For each rule, what explains its calls best; what is within another's calls is left out."""
+    order = sorted(found, key=lambda f: (-len(f.calls), -f.lift, KINDS.index(f.kind), f.rule_id, f.value))
+    kept: list[_Found] = []
+    for candidate in order:
+        same = [k for k in kept if k.rule_id == candidate.rule_id and candidate.calls <= k.calls]
+        better = [k for k in same if candidate.lift <= 2 * k.lift or candidate.calls == k.calls]
+        if not better:
+            # A narrower place that sets itself apart far better takes the wider one's place.
+            kept = [k for k in kept if k not in same]
+            kept.append(candidate)
+    return sorted(kept, key=lambda f: (-len(f.calls), f.rule_id, f.value))
+
+
+def _told(found: _Found, now: int, settings: IncidentSettings) -> dict[str, Any]:
+    first = min(alert["raised_at"] for alert in found.alerts)
+    last = max(alert["raised_at"] for alert in found.alerts)
+    newest = max(found.alerts, key=lambda alert: (alert["raised_at"], alert["alert_id"]))
+    plain = f"{found.rule_id}\n{found.kind}\n{found.value}\n{first}"
+    return {
+        "incident_id": hashlib.sha256(plain.encode()).hexdigest()[:16],
+        "rule_id": found.rule_id,
+        "title": newest["record"].get("title") or found.rule_id,
+        "severity": min(found.alerts, key=lambda alert: alert["rank"])["severity"],
+        "verdict": _verdict(found),
+        "scope": {"kind": found.kind, "value": found.value},
+        "calls": sorted(found.calls),
+        "alerts": sorted(alert["alert_id"] for alert in found.alerts),
+        "since_at": first,
+        "last_at": last,
+        "open": last > now - settings.open_ms,
+        "share": round(found.share, 3),
+        "lift": round(found.lift, 1),
+        "message": newest["record"]["message"],
+    }
+
+
+def _verdict(found: _Found) -> str:
+    """Most alerts' own verdict where it is technology; else what the place says: one agent's is human, a queue's process."""
+    verdicts = Counter(alert["verdict"] for alert in found.alerts)
+    most: str
+    most, number = verdicts.most_common(1)[0]
+    if most == "technology" and number * 2 >= len(found.alerts):
+        return most
+    return CAUSE_OF_KIND[found.kind] if found.kind in ("queue", "agent") else most

@@ -1,0 +1,259 @@
+"""What the API asks of the store: alerts and calls, one call, the filters' choices. Every query takes a `Scope`."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from audio.errors import VigieError
+from streams.feed import tables as t
+from streams.feed.absorb import timeline
+from streams.feed.access import Scope
+from streams.feed.views import STALE_MS, Row, View, alert_view, call_view, is_live
+
+Clips = Callable[[Row], View]
+OPEN_MS = 15 * 60_000
+"""An alert of a call that has ended stays on the live list for so long, unless somebody has acknowledged it."""
+LIMIT_MAX = 500
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFilter:
+    state: str = "open"
+    severity: Sequence[str] = ()
+    site: Sequence[str] = ()
+    queue: Sequence[str] = ()
+    agent: Sequence[str] = ()
+    rule: Sequence[str] = ()
+    cause: Sequence[str] = ()
+    party: Sequence[str] = ()
+    call: str | None = None
+    assigned: str | None = None
+    acknowledged: bool | None = None
+    since_at: int | None = None
+    until_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CallFilter:
+    live: bool | None = None
+    site: Sequence[str] = ()
+    queue: Sequence[str] = ()
+    agent: Sequence[str] = ()
+    language: Sequence[str] = ()
+    coverage: Sequence[str] = ()
+    cause: Sequence[str] = ()
+    health_max: float | None = None
+    q: str | None = None
+    since_at: int | None = None
+    until_at: int | None = None
+    sort: str = "newest"
+
+
+def newest_event(connection: sa.Connection) -> int:
+    return connection.execute(sa.select(sa.func.max(t.events.c.number))).scalar() or 0
+
+
+def alerts(
+    connection: sa.Connection, scope: Scope, asked: AlertFilter, clips: Clips, now: int, limit: int, cursor: str | None
+) -> View:
+    """Worst first for `state=open` (unacknowledged before acknowledged of a severity), else newest first."""
+    conditions = [*scope.where(t.alerts), *_alert_conditions(asked, now)]
+    joined = t.alerts.outerjoin(t.calls, t.calls.c.call_id == t.alerts.c.call_id)
+    newest = (t.alerts.c.raised_at.desc(), t.alerts.c.alert_id)
+    order: tuple[Any, ...] = newest
+    if asked.state == "open":
+        order = (t.alerts.c.rank, t.alerts.c.acknowledged_at.isnot(None), *newest)
+    total = connection.execute(sa.select(sa.func.count()).select_from(joined).where(*conditions)).scalar_one()
+    skipped = _skipped(cursor)
+    query = sa.select(t.alerts).select_from(joined).where(*conditions).order_by(*order)
+    rows = connection.execute(query.limit(limit).offset(skipped)).mappings().all()
+    calls = calls_of(connection, {row["call_id"] for row in rows})
+    items = [alert_view(row, calls.get(row["call_id"]), clips(row), now) for row in rows]
+    return _page(items, skipped, limit, total) | {"event": newest_event(connection)}
+
+
+def open_conditions(now: int) -> list[Any]:
+    """Alerts that are a supervisor's business now; the query must join the calls."""
+    live = sa.and_(t.calls.c.ended_at.is_(None), t.calls.c.seen_at > now - STALE_MS)
+    fresh = sa.and_(t.alerts.c.raised_at > now - OPEN_MS, t.alerts.c.acknowledged_at.is_(None))
+    return [
+        t.alerts.c.dismissed_at.is_(None),
+        t.alerts.c.state != "cleared",
+        sa.or_(t.alerts.c.snoozed_until_at.is_(None), t.alerts.c.snoozed_until_at <= now),
+        sa.or_(live, fresh),
+    ]
+
+
+def _alert_conditions(asked: AlertFilter, now: int) -> list[Any]:
+    c = t.alerts.c
+    found: list[Any] = open_conditions(now) if asked.state == "open" else []
+    for column, values in (
+        (c.severity, asked.severity),
+        (c.site, asked.site),
+        (c.queue, asked.queue),
+        (c.agent, asked.agent),
+        (c.rule_id, asked.rule),
+        (c.verdict, asked.cause),
+        (c.party, asked.party),
+    ):
+        if values:
+            found.append(column.in_(values))
+    if asked.call is not None:
+        found.append(c.call_id == asked.call)
+    if asked.assigned is not None:
+        found.append(c.assigned_to == asked.assigned if asked.assigned else c.assigned_to.is_(None))
+    if asked.acknowledged is not None:
+        found.append(c.acknowledged_at.isnot(None) if asked.acknowledged else c.acknowledged_at.is_(None))
+    if asked.since_at is not None:
+        found.append(c.raised_at >= asked.since_at)
+    if asked.until_at is not None:
+        found.append(c.raised_at < asked.until_at)
+    return found
+
+
+def one_alert(connection: sa.Connection, scope: Scope, alert_id: str) -> Row | None:
+    """An alert's row; None where there is none, or not for these eyes."""
+    query = sa.select(t.alerts).where(t.alerts.c.alert_id == alert_id, *scope.where(t.alerts))
+    return connection.execute(query).mappings().one_or_none()
+
+
+def view_of(connection: sa.Connection, row: Row, clips: Clips, now: int) -> View:
+    return alert_view(row, calls_of(connection, {row["call_id"]}).get(row["call_id"]), clips(row), now)
+
+
+def calls_of(connection: sa.Connection, ids: set[str]) -> dict[str, Row]:
+    query = sa.select(*_light()).where(t.calls.c.call_id.in_(ids))
+    return {row["call_id"]: row for row in connection.execute(query).mappings()}
+
+
+def _light() -> list[Any]:
+    """A call's columns without the two large ones."""
+    return [column for column in t.calls.c if column.name not in ("summary", "timeline")]
+
+
+def calls(connection: sa.Connection, scope: Scope, asked: CallFilter, now: int, limit: int, cursor: str | None) -> View:
+    conditions = [*scope.where(t.calls), *call_conditions(asked, now)]
+    orders: dict[str, tuple[Any, ...]] = {
+        "newest": (t.calls.c.first_at.desc(), t.calls.c.call_id),
+        "health": (t.calls.c.health, t.calls.c.first_at.desc(), t.calls.c.call_id),
+        "longest": (t.calls.c.duration_ms.desc(), t.calls.c.call_id),
+    }
+    total = connection.execute(sa.select(sa.func.count()).select_from(t.calls).where(*conditions)).scalar_one()
+    skipped = _skipped(cursor)
+    query = sa.select(*_light()).where(*conditions).order_by(*orders[asked.sort])
+    rows = connection.execute(query.limit(limit).offset(skipped)).mappings().all()
+    items = [call_view(row, now) for row in rows]
+    return _page(items, skipped, limit, total) | {"event": newest_event(connection)}
+
+
+def call_conditions(asked: CallFilter, now: int) -> list[Any]:
+    c = t.calls.c
+    found: list[Any] = []
+    for column, values in (
+        (c.site, asked.site),
+        (c.queue, asked.queue),
+        (c.agent, asked.agent),
+        (c.language, asked.language),
+        (c.coverage, asked.coverage),
+        (c.cause, asked.cause),
+    ):
+        if values:
+            found.append(column.in_(values))
+    if asked.live is not None:
+        live = sa.and_(c.ended_at.is_(None), c.seen_at > now - STALE_MS)
+        found.append(live if asked.live else sa.not_(live))
+    if asked.health_max is not None:
+        found.append(c.health <= asked.health_max)
+    if asked.q:
+        pattern = "%" + asked.q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        found.append(sa.or_(*(column.ilike(pattern, escape="\\") for column in (c.call_id, c.agent, c.queue))))
+    if asked.since_at is not None:
+        found.append(c.first_at >= asked.since_at)
+    if asked.until_at is not None:
+        found.append(c.first_at < asked.until_at)
+    return found
+
+
+def one_call(connection: sa.Connection, scope: Scope, call_id: str, clips: Clips, now: int) -> View | None:
+    """Everything that is kept of a call, for its own page; None where there is none, or not for these eyes."""
+    query = sa.select(t.calls).where(t.calls.c.call_id == call_id, *scope.where(t.calls))
+    call = connection.execute(query).mappings().one_or_none()
+    if call is None:
+        return None
+    words = sa.select(t.utterances.c.record).where(t.utterances.c.call_id == call_id).order_by(t.utterances.c.start_ms)
+    raised = sa.select(t.alerts).where(t.alerts.c.call_id == call_id).order_by(t.alerts.c.raised_at)
+    summary = call["summary"]
+    return {
+        **call_view(call, now),
+        "utterances": list(connection.execute(words).scalars()),
+        "alerts": [alert_view(row, call, clips(row), now) for row in connection.execute(raised).mappings()],
+        "summary": summary,
+        "coverage_intervals": summary["coverage"]["intervals"] if summary else [],
+        "timeline": timeline(connection, call),
+        "last_seq": call["last_seq"],
+        "event": newest_event(connection),
+    }
+
+
+def choices(connection: sa.Connection, scope: Scope) -> View:
+    """What the filters can offer."""
+
+    def distinct(table: sa.Table, column: str) -> list[str]:
+        query = sa.select(table.c[column]).where(*scope.where(table), table.c[column].isnot(None)).distinct()
+        return sorted(connection.execute(query).scalars())
+
+    names = (("sites", "site"), ("queues", "queue"), ("agents", "agent"), ("languages", "language"))
+    out = {plural: distinct(t.calls, name) for plural, name in names}
+    return out | {"rules": distinct(t.alerts, "rule_id"), "causes": distinct(t.alerts, "verdict")}
+
+
+def measurements_after(connection: sa.Connection, call_id: str, seq: int, limit: int = 30) -> list[Any]:
+    query = sa.select(t.seconds.c.record).where(t.seconds.c.call_id == call_id, t.seconds.c.seq > seq)
+    return list(connection.execute(query.order_by(t.seconds.c.seq).limit(limit)).scalars())
+
+
+def live_calls(connection: sa.Connection, scope: Scope, now: int) -> list[Row]:
+    conditions = [*scope.where(t.calls), *call_conditions(CallFilter(live=True), now)]
+    rows = connection.execute(sa.select(*_light()).where(*conditions)).mappings().all()
+    return [row for row in rows if is_live(row, now)]
+
+
+def _skipped(cursor: str | None) -> int:
+    """How many items a page's cursor stands after.
+
+    Raises:
+        VigieError: it is none of ours.
+    """
+    if not cursor:
+        return 0
+    try:
+        skipped = json.loads(base64.urlsafe_b64decode(cursor.encode()))
+        if isinstance(skipped, int) and 0 <= skipped <= 10_000_000:
+            return skipped
+    except ValueError:
+        pass
+    raise VigieError("it is no cursor of ours", remedy="Give `next` of the page before, unchanged", field="cursor")
+
+
+def cursor_for(skipped: int) -> str:
+    return base64.urlsafe_b64encode(json.dumps(skipped).encode()).decode()
+
+
+def _page(items: list[View], skipped: int, limit: int, total: int) -> View:
+    more = skipped + len(items) < total and len(items) == limit
+    return {"items": items, "next": cursor_for(skipped + limit) if more else None, "total": total}
+
+
+def of_window(connection: sa.Connection, scope: Scope, since_at: int) -> tuple[list[Row], list[Row]]:
+    """Alerts raised since then that nobody dismissed, and the calls heard of since then: what incidents are made of."""
+    a, c = t.alerts.c, t.calls.c
+    raised = sa.select(t.alerts).where(*scope.where(t.alerts), a.raised_at >= since_at, a.dismissed_at.is_(None))
+    columns = (c.call_id, c.trunk, c.site, c.queue, c.agent)
+    around = sa.select(*columns).where(*scope.where(t.calls), c.seen_at >= since_at)
+    return list(connection.execute(raised).mappings()), list(connection.execute(around).mappings())
