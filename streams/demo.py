@@ -48,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--model", metavar="NAME|PATH", default="demo", help="transcriber: demo, none, small … (default: demo)"
     )
     parser.add_argument("--json", action="store_true", help="only one JSON object, at the end")
-    parser.add_argument("--port", metavar="N", type=int, default=PORT, help="of the live page (default: 8080, or a free one)")
+    parser.add_argument(
+        "--port", metavar="N", type=int, default=PORT, help="of the live page (default: 8080, or a free one)"
+    )
     parser.add_argument("--no-page", action="store_true", help="do not serve the live page")
 
 

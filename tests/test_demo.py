@@ -30,7 +30,7 @@ def test_calls_move_together_and_each_is_kept_when_it_ends(tmp_path: Path) -> No
     notes: list[Any] = []
     engine = FakeEngine()
     reached = {}
-    for now_ms in demo._rounds(jobs, engine, store, notes.append):
+    for now_ms in demo._rounds(jobs, engine, store, notes.append, shown=False):
         reached[now_ms] = [len(engine.monitors[name].chunks) for name in ("short", "long")]
     assert reached[500] == [5, 5]
     assert reached[1000] == [10, 10]
@@ -44,7 +44,7 @@ def test_a_call_that_cannot_be_played_does_not_stop_the_others(tmp_path: Path) -
     jobs = jobs_in(tmp_path, good=0.5, bad=0.5)
     (tmp_path / "bad.wav").write_bytes(b"")
     notes: list[Any] = []
-    list(demo._rounds(jobs, FakeEngine(), store, notes.append))
+    list(demo._rounds(jobs, FakeEngine(), store, notes.append, shown=False))
     assert [value[0] for kind, value in notes if kind == "failed"] == ["bad"]
     assert store.is_done(jobs[0].source, "mark")
 

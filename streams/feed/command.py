@@ -24,7 +24,9 @@ NAMES = ("database", "feed_host", "feed_port", "group", "evidence")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--rebuild", action="store_true", help="empty the store and read the topics from their beginning")
+    parser.add_argument(
+        "--rebuild", action="store_true", help="empty the store and read the topics from their beginning"
+    )
     parser.add_argument("--no-login", action="store_true", help="nobody logs in; on a loopback address only")
     settings.add_arguments(parser, *NAMES, *settings.KAFKA)
 
@@ -131,5 +133,3 @@ def _check_port(host: str, port: int) -> None:
             raise VigieError(
                 f"{host}:{port} cannot be used ({error.strerror})", remedy="Name another --feed-port", field="feed_port"
             ) from None
-
-

@@ -25,6 +25,7 @@ from streams.feed.database import Database
 from streams.feed.source import LocalSource, wall_ms
 from streams.kafka.clips import ClipFolder
 from streams.kafka.evidence import ClipOrder, EvidenceCall
+from streams.kafka.processors import call_record
 from streams.replay.clips import ClipOrder as RecordingOrder
 from streams.replay.clips import cut_legs, encoded, mixed
 from streams.replay.sources import CallSource
@@ -53,6 +54,9 @@ class LocalFeed:
 
     def put(self, topic: str, record: Record) -> None:
         """A record as its topic would carry it; never waits."""
+        source = self._sources.get(record["call_id"])
+        if source is not None and record.get("seq") == 0:
+            record = {**record, "call": call_record(source.call)}
         self._records.put(Item(topic, record, wall_ms()))
 
     def close(self) -> None:
