@@ -51,7 +51,8 @@ def wait_for(folder: Path, wanted: set[tuple[str, int]]) -> dict[tuple[str, int]
 def sound_of(about: dict[str, Any]) -> np.ndarray[Any, Any]:
     """int16 `(n, 2)` at the rate that the decoder gives, and n/ms."""
     path: Path = about["path"]
-    (ending,) = [e for e in about["files"] if e != "png"]
+    (ending,) = [e for e in about["files"] if e in ("ogg", "wav")]
+    assert {f"agent.{ending}", f"customer.{ending}"} <= set(about["files"])
     with av.open(str(path.with_name(path.name.removesuffix("json") + ending))) as container:
         resampler = av.AudioResampler(format="s16", layout="stereo", rate=8000)
         frames = [f.to_ndarray() for frame in container.decode(audio=0) for f in resampler.resample(frame)]
