@@ -22,12 +22,18 @@ COMMANDS = {
     "tail": ("streams.kafka.tail", "show what crosses a topic: alerts, utterances, measurements …"),
     "broker": ("streams.kafka.broker", "run a real Kafka on this machine, for trying out"),
     "eval": ("streams.evaluation.command", "measure precision, recall and latency on labelled calls"),
+    "bench": ("streams.bench.command", "measure what this machine carries"),
 }
 """Name, module with `add_arguments(parser)` and `run(args) -> int`, and one line of help."""
 EXAMPLES = {
     "eval": "example: vigie eval --out eval-out",
     "synth": "example: vigie synth my-stories/ --out calls",
     "rules": "example: vigie rules check my-rules.yaml",
+    "bench": "example: vigie bench asr --sizes base",
+}
+VERBS = {
+    "rules": ("check", "is a rule file right, and what does it say?"),
+    "bench": ("asr", "how much speech is transcribed, how soon, and how many live calls that carries"),
 }
 INTERRUPTED = 130
 EPILOG = """examples:
@@ -87,11 +93,12 @@ def _release() -> str:
 def _fill(name: str, parser: argparse.ArgumentParser) -> None:
     """Give a subcommand its arguments, from its own module."""
     module: Any = importlib.import_module(COMMANDS[name][0])
-    if name == "rules":
-        # The one command with verbs below it; another verb would get a module of its own.
+    if name in VERBS:
+        # Another verb would get a module of its own.
         parser.epilog = EXAMPLES[name]
         verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-        parser = verbs.add_parser("check", help="is a rule file right, and what does it say?")
+        verb, summary = VERBS[name]
+        parser = verbs.add_parser(verb, help=summary)
     module.add_arguments(parser)
     parser.epilog = parser.epilog or EXAMPLES.get(name)
     parser.set_defaults(run=module.run)

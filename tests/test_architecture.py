@@ -15,6 +15,7 @@ SURFACES = (
     "streams.demo",
     "streams.replay",
     "streams.evaluation",
+    "streams.bench",
     "streams.kafka",
     "streams.feed",
     "streams.settings",

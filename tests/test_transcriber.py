@@ -35,7 +35,7 @@ SETTINGS = TranscriberSettings(cpu_threads=1, device="cpu", local_files_only=Tru
 LANGUAGES = ("en", "fr")
 
 
-def random_whisper(folder: Path) -> Path:
+def random_whisper(folder: Path, seed: int = 3) -> Path:
     """A one-layer Whisper of width 16 in CTranslate2's form: it babbles, and everything around it is real."""
     from ctranslate2.specs import whisper_spec
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
@@ -58,7 +58,7 @@ def random_whisper(folder: Path) -> Path:
     tokenizer.add_tokens(times)
     vocabulary = [tokenizer.id_to_token(at) for at in range(tokenizer.get_vocab_size())]
     vocabulary[letters.index("\u0100")] = ""
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng(seed)
     width = 16
 
     def weights(*shape: int) -> np.ndarray:
@@ -133,7 +133,7 @@ def test_language_is_one_of_those_we_speak(babbler: WhisperTranscriber) -> None:
 
 
 def test_what_a_babbling_model_says_does_not_pass_the_gates(babbler: WhisperTranscriber) -> None:
-    strict = WhisperTranscriber(babbler._model, "strict", SETTINGS)
+    strict = WhisperTranscriber(babbler.decoder.model, "strict", SETTINGS)
     transcript = strict.transcribe(sound(2), "en")
     assert transcript.text == ""
     assert strict.dropped[transcript.dropped or ""] == 1

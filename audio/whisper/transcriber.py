@@ -11,16 +11,30 @@ import dataclasses
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from audio.chunk import WIDE_RATE_HZ, Float32Array
+from audio.chunk import Float32Array
 from audio.errors import VigieError
-from audio.whisper.gates import Decoded, GateSettings, sound_fault, text_fault
+from audio.whisper.decoder import BatchDecoder, BatchKey
+from audio.whisper.gates import sound_fault
+from audio.whisper.request import Request, TranscriberSettings, Transcript, Word
+from audio.whisper.windows import DEMO_WINDOWS, WindowSettings
+
+__all__ = [
+    "RecordedTranscriber",
+    "Request",
+    "Transcriber",
+    "TranscriberSettings",
+    "Transcript",
+    "WhisperTranscriber",
+    "Word",
+    "hear",
+    "load_transcriber",
+]
 
 RECORDED = "recorded:"
 DEMO_FOLDER = Path(__file__).parent / "demo_model"
@@ -28,45 +42,6 @@ DEMO_FOLDER = Path(__file__).parent / "demo_model"
 
 DEMO_CONFIDENCE_MIN = 0.8
 """Mean token probability under which the demonstration model's words are dropped (seen on the bundled calls)."""
-
-
-class Word(NamedTuple):
-    """One word with its place in the utterance's samples."""
-
-    word: str
-    start_s: float
-    end_s: float
-    probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class Transcript:
-    """What was said; `dropped` names the gate that left it empty. `confidence` is 0 to 1."""
-
-    text: str
-    language: str | None
-    confidence: float
-    words: tuple[Word, ...] = ()
-    dropped: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class TranscriberSettings:
-    """Defaults are for live use on a CPU; batch quality comes from a larger model and `beam_size` 5."""
-
-    beam_size: int = 1
-    word_timestamps: bool = True
-    cpu_threads: int = 2
-    device: str = "auto"
-    compute_type: str | None = None
-    """None: int8 on a CPU, float16 on CUDA."""
-    languages: tuple[str, ...] = ("fr", "ar", "en", "pt", "es")
-    """Detection chooses among these: a call centre does not answer in Welsh."""
-    tokens_per_s_max: float = 25.0
-    """A decoder that runs away on bad audio is stopped here; Arabic needs 12 to 15."""
-    tokens_min: int = 24
-    local_files_only: bool = False
-    gates: GateSettings = field(default_factory=GateSettings)
 
 
 class Transcriber(Protocol):
@@ -91,79 +66,74 @@ class WhisperTranscriber:
     def __init__(self, model: Any, name: str, settings: TranscriberSettings, *, suppress_default: bool = True) -> None:
         self.name = name
         self.settings = settings
+        self.decoder = BatchDecoder(model, settings, suppress_default=suppress_default)
         self.dropped: Counter[str] = Counter()
-        self._model = model
-        self._suppressed = [-1] if suppress_default else []
-
-    def detect_language(self, samples: Float32Array) -> tuple[str, float]:
-        """The most likely of the settings' languages in voiced audio, and its share of their probability."""
-        if not self._model.model.is_multilingual:
-            return "en", 1.0
-        _, _, everything = self._model.detect_language(audio=samples)
-        known = [(code, share) for code, share in everything if code in self.settings.languages] or everything
-        code, share = max(known, key=lambda pair: pair[1])
-        total = sum(part for _, part in known)
-        return code, share / total if total > 0 else 0.0
 
     def transcribe(self, samples: Float32Array, language: str | None, *, utterance_id: str = "") -> Transcript:
         """See `Transcriber`. Audio that cannot be transcribed is a dropped transcript, never an exception."""
-        del utterance_id
-        samples = np.ascontiguousarray(samples, dtype=np.float32)
-        fault = sound_fault(samples, self.settings.gates)
-        if fault:
-            return self._drop(fault, language)
-        known = language.lower().replace("_", "-").split("-")[0] if language else self.detect_language(samples)[0]
-        if known not in self._model.supported_languages:
-            known = self.detect_language(samples)[0]
-        return self._gated(self._decode(samples, known), known)
+        request = Request(samples, language, utterance_id=utterance_id)
+        return self.unheard(request) or self.run([request])[0]
 
-    def _decode(self, samples: Float32Array, language: str) -> list[tuple[Decoded, Any]]:
-        seconds = samples.size / WIDE_RATE_HZ
-        budget = self.settings.tokens_min + int(min(seconds, 30.0) * self.settings.tokens_per_s_max)
-        segments, _ = self._model.transcribe(
-            samples,
-            language=language,
-            beam_size=self.settings.beam_size,
-            best_of=1,
-            temperature=[0.0],
-            condition_on_previous_text=False,
-            vad_filter=False,
-            without_timestamps=True,
-            word_timestamps=self.settings.word_timestamps,
-            suppress_tokens=self._suppressed,
-            max_new_tokens=min(budget, 440),
-            no_speech_threshold=None,
-            log_prob_threshold=None,
-            compression_ratio_threshold=None,
-        )
-        return [
-            (Decoded(part.text, min(part.end, seconds) - part.start, part.avg_logprob, part.no_speech_prob), part)
-            for part in segments
-        ]
+    def hear(self, requests: Sequence[Request]) -> list[Transcript | Exception]:
+        """Many utterances, in fixed batches: the same requests make the same batches, and so the same text.
 
-    def _gated(self, parts: list[tuple[Decoded, Any]], language: str) -> Transcript:
-        kept, reason = [], "no_words"
-        for decoded, part in parts:
-            fault = text_fault(decoded, language, self.settings.gates)
-            if fault:
-                reason = fault
-            else:
-                kept.append((decoded, part))
-        if not kept:
-            return self._drop(reason, language)
-        words = tuple(
-            Word(word.word.strip(), float(word.start), float(word.end), float(word.probability))
-            for _, part in kept
-            for word in part.words or ()
-        )
-        sizes = [max(1, len(part.tokens)) for _, part in kept]
-        belief = sum(d.avg_log_prob * size for (d, _), size in zip(kept, sizes, strict=True)) / sum(sizes)
-        text = " ".join(" ".join(decoded.text.split()) for decoded, _ in kept)
-        return Transcript(text, language, round(min(1.0, math.exp(belief)), 4), words)
+        An exception stands in the place of what the model failed on; the others are heard.
+        """
+        heard: list[Transcript | Exception | None] = [self.unheard(request) for request in requests]
+        groups: dict[BatchKey, list[int]] = {}
+        for at, request in enumerate(requests):
+            if heard[at] is None:
+                groups.setdefault(self.decoder.key(request), []).append(at)
+        for key, places in groups.items():
+            size = max(1, min(self.settings.batch.size_max, int(self.settings.batch.window_s_max * 100 / key.frames)))
+            for start in range(0, len(places), size):
+                batch = places[start : start + size]
+                for at, result in zip(batch, run_safely(self.run, [requests[i] for i in batch]), strict=True):
+                    heard[at] = result
+        return [result for result in heard if result is not None]
 
-    def _drop(self, reason: str, language: str | None) -> Transcript:
-        self.dropped[reason] += 1
-        return Transcript("", language, 0.0, dropped=reason)
+    def unheard(self, request: Request) -> Transcript | None:
+        """The transcript of audio that no model needs to hear: silence, noise below speech, no audio at all."""
+        fault = sound_fault(np.asarray(request.samples, np.float32), self.settings.gates)
+        if fault is None:
+            return None
+        self.dropped[fault] += 1
+        return Transcript("", request.language, 0.0, dropped=fault)
+
+    def run(self, requests: Sequence[Request]) -> list[Transcript]:
+        """One batch of requests that share a key, now."""
+        transcripts = self.decoder.hear(requests)
+        for request, transcript in zip(requests, transcripts, strict=True):
+            if transcript.dropped and not request.interim:
+                self.dropped[transcript.dropped] += 1
+        return transcripts
+
+
+def run_safely(
+    run: Callable[[Sequence[Request]], list[Transcript]], requests: Sequence[Request]
+) -> list[Transcript | Exception]:
+    """Run one batch; where the model raises, each of its utterances alone, so that only the culprit is lost."""
+    try:
+        return [*run(requests)]
+    except Exception as error:
+        if len(requests) == 1:
+            return [error]
+        return [run_safely(run, [request])[0] for request in requests]
+
+
+def hear(transcriber: Transcriber, requests: Sequence[Request]) -> list[Transcript | Exception]:
+    """What a transcriber makes of these; in batches where it can, one by one where it is a recording."""
+    if isinstance(transcriber, WhisperTranscriber):
+        return transcriber.hear(requests)
+    out: list[Transcript | Exception] = []
+    for request in requests:
+        try:
+            out.append(
+                transcriber.transcribe(request.samples, language=request.language, utterance_id=request.utterance_id)
+            )
+        except Exception as error:
+            out.append(error)
+    return out
 
 
 class RecordedTranscriber:
@@ -256,7 +226,8 @@ def load_transcriber(name_or_path: str, settings: TranscriberSettings | None = N
         gates = dataclasses.replace(
             settings.gates, log_prob_min=max(settings.gates.log_prob_min, math.log(DEMO_CONFIDENCE_MIN))
         )
-        settings = dataclasses.replace(settings, gates=gates)
+        windows = DEMO_WINDOWS if settings.windows == WindowSettings() else settings.windows
+        settings = dataclasses.replace(settings, gates=gates, windows=windows, fallbacks=())
         return WhisperTranscriber(_load(str(DEMO_FOLDER), settings), "demo", settings, suppress_default=False)
     folder = Path(name_or_path).expanduser()
     if folder.exists() or name_or_path.startswith((".", "/", "~")):
@@ -291,6 +262,7 @@ def _load(name: str, settings: TranscriberSettings) -> Any:
             device=device,
             compute_type=compute_type,
             cpu_threads=settings.cpu_threads,
+            num_workers=settings.workers,
             local_files_only=settings.local_files_only,
         )
     except Exception as error:

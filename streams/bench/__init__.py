@@ -1,0 +1,1 @@
+"""`vigie bench`: what this machine carries, measured."""
