@@ -120,7 +120,8 @@ def test_every_alert_has_its_clip_and_what_was_redacted_is_not_heard(
         assert {key: again[key] for key in SAME} == {key: about[key] for key in SAME}
         assert worker.stop() == 0
         assert {path: path.stat().st_mtime_ns for path in before} == before
-        assert len(list(folder.rglob("*.*"))) == len(before) + 3
+        # Its two parties together and each apart, a picture, and what it is.
+        assert len(list(folder.rglob("*.*"))) == len(before) + 5
     finally:
         worker.kill()
     assert not [line for line in worker.lines() if line["level"] == "error" and line["logger"].startswith("vigie")]
