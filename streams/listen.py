@@ -332,7 +332,8 @@ class Listener(Stateful):
         self._attached = list(block.attached)
         for i, party in enumerate(PARTIES):
             absent = bool(block.gaps[i] or not block.attached[i]) and not block.present[i].any()
-            if absent:
+            lost = any(event.party in (party, None) and event.at_ms < block.end_ms for event in self._lost)
+            if absent and not lost:
                 if self._gap_from_ms[i] is None:
                     self._gap_from_ms[i] = block.start_ms
             else:

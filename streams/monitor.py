@@ -10,14 +10,30 @@ from dataclasses import dataclass, field
 
 from audio.chunk import AudioChunk
 from audio.errors import VigieError
-from audio.state import pack, unpack
+from audio.state import layout, pack, unpack
 from audio.vad import SileroModel
 from streams.alerts.model import RuleSet
 from streams.events import CallEvent, CallInfo, Outputs, Record
 from streams.listen import Listener, ListenSettings
 from streams.supervise import SuperviseSettings, Supervisor
 
-SNAPSHOT_VERSION = 1
+SNAPSHOT_VERSION = 2
+"""Raised where a saved value means something else than before; new fields are told by the layout."""
+PARTS = (
+    "audio",
+    "streams.alerts",
+    "streams.conversation",
+    "streams.events",
+    "streams.language.course",
+    "streams.listen",
+    "streams.supervise",
+)
+"""Where the parts are defined that a call's monitor is made of."""
+
+
+def snapshot_version() -> str:
+    """What a snapshot must say to be read by this release."""
+    return f"{SNAPSHOT_VERSION}:{layout(*PARTS)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +73,7 @@ class CallMonitor:
 
     def snapshot(self) -> bytes:
         """All that a restart needs; equal states give equal bytes."""
-        return pack([SNAPSHOT_VERSION, self.call.call_id, self.listener.state(), self.supervisor.state()])
+        return pack([snapshot_version(), self.call.call_id, self.listener.state(), self.supervisor.state()])
 
     def restore(self, snapshot: bytes) -> None:
         """Go on from a snapshot of a monitor of the same call, rules and settings.
@@ -73,10 +89,10 @@ class CallMonitor:
                 remedy="Start the call anew",
                 where=f"snapshot of {self.call.call_id}",
             ) from error
-        if version != SNAPSHOT_VERSION or call_id != self.call.call_id:
+        if version != snapshot_version() or call_id != self.call.call_id:
             raise VigieError(
                 f"the snapshot is of call {call_id!r}, version {version}",
-                remedy=f"Start the call anew: this release reads version {SNAPSHOT_VERSION}",
+                remedy=f"Start the call anew: this release reads version {snapshot_version()}",
                 where=f"snapshot of {self.call.call_id}",
             )
         self.listener.load_state(listener)

@@ -165,18 +165,19 @@ class RoleApp:
             return
         began_s = time.monotonic()
         rows = await load_rows(self.settings.connection, self.settings.topics.state(role), partitions)
-        starts, committed = await self._group.offsets(assigned)
+        starts, lost = await self._group.offsets(assigned)
         self._books.clear()
         fence = (self.settings.group, generation)
         for partition in partitions:
             stage = Stage(role, partition, self.settings.partitions, self.setup, self.settings.limits, fence)
             await asyncio.to_thread(stage.load, rows[partition], time.monotonic())
-            known, awaited = (
-                {topic: at for (topic, place), at in offsets.items() if place == partition}
-                for offsets in (committed, starts)
-            )
-            self._books[partition] = Book(partition, generation, Accounts(INPUTS[role]), known, awaited)
+            begin = {topic: at for (topic, place), at in starts.items() if place == partition}
+            self._books[partition] = Book(partition, generation, Accounts(INPUTS[role]), begin, dict(begin))
             self.compute.assign(partition, generation, stage)
+            until = lost.get(("calls.audio", partition))
+            if until is not None:
+                log.warning("partition %s: audio was deleted before it was read (retention)", partition)
+                self.compute.lose(partition, until)
         self._in_flight = 0
         self._room.set()
         self._taking = True
@@ -237,20 +238,28 @@ class RoleApp:
 
     def _take_records(self, book: Book, topic: str, records: list[Any]) -> None:
         items: list[Input] = []
+        taken = 0
         for record in records:
             leave, seek = book.passed_over(topic, record.offset)
             if seek:
                 log.warning("partition %s of %s: offset %s was passed over", book.partition, topic, book.awaited[topic])
                 self.metrics.passed_over.labels(self.settings.role).inc()
                 self._seek(book, topic)
-            if leave or not book.came(topic, record.offset):
+            if leave:
+                continue
+            if record.offset > book.awaited[topic] and topic == "calls.audio":
+                # We went back for it several times: it is gone.
+                self.compute.take(items, book.generation)
+                items = []
+                self.compute.lose(book.partition, max(record.offset, self._group.end(topic, book.partition) or 0))
+            if not book.came(topic, record.offset):
                 continue
             captured_ms = serde.captured_ms_of(record.headers)
             items.append(Input(topic, book.partition, record.offset, record.key, record.value, captured_ms))
+            taken += 1
             self._in_flight += len(record.value or b"")
-        if items:
-            self.metrics.inputs.labels(self.settings.role, topic).inc(len(items))
-            self.compute.take(items, book.generation)
+        self.metrics.inputs.labels(self.settings.role, topic).inc(taken)
+        self.compute.take(items, book.generation)
 
     def _seek(self, book: Book, topic: str) -> None:
         async def back() -> None:

@@ -39,6 +39,8 @@ class Book:
     generation: int
     accounts: Accounts
     committed: dict[str, int]
+    """For each topic, the offset that needs no commit any more: what was committed, or where retention lets us begin.
+    (To commit where we begin would hide that records before it were never read.)"""
     awaited: dict[str, int]
     """For each topic, the offset that comes next."""
     gaps: dict[str, Gap] = field(default_factory=dict)

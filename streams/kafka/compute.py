@@ -93,6 +93,10 @@ class Compute(threading.Thread):
             self._line.extend(("input", (item, generation)) for item in items)
             self._condition.notify()
 
+    def lose(self, partition: int, until_offset: int) -> None:
+        """Audio of this partition before that offset will not come any more."""
+        self._put("lose", (partition, until_offset))
+
     def tell_end(self, partition: int, since_s: float | None) -> None:
         """Since when the partition has been read to its end (None: it has not)."""
         self._put("end", (partition, since_s))
@@ -167,6 +171,10 @@ class Compute(threading.Thread):
             case "assign":
                 partition, generation, stage = value
                 self._works[partition] = _Work(stage, generation)
+            case "lose":
+                partition, until_offset = value
+                if partition in self._works:
+                    self._note(partition, self._works[partition].stage.lose(until_offset, time.monotonic()))
             case "end":
                 partition, since_s = value
                 if partition in self._works:

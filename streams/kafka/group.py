@@ -114,7 +114,8 @@ class Group:
     # Offsets --------------------------------------------------------------------------------------------------------
 
     async def offsets(self, places: Iterable[tuple[str, int]]) -> tuple[Offsets, Offsets]:
-        """Where to go on, and what the group has committed (0: nothing yet)."""
+        """Where to go on, and the ends of the places that have lost their beginning: retention has deleted records
+        there that the group had not committed."""
         found: tuple[Offsets, Offsets] = await self._in_consumer(self._offsets, list(places))
         return found
 
@@ -126,7 +127,10 @@ class Group:
             fetcher._fetch_min_bytes, fetcher._fetch_max_wait_ms = FETCH_BYTES_MIN, FETCH_WAIT_MS_MAX
         first = await consumer.beginning_offsets([self._place(*place) for place in places])
         committed = {place: await consumer.committed(self._place(*place)) or 0 for place in places}
-        return {place: max(committed[place], first[self._place(*place)]) for place in places}, committed
+        starts = {place: max(committed[place], first[self._place(*place)]) for place in places}
+        late = [place for place in places if starts[place] > committed[place]]
+        ends = await consumer.end_offsets([self._place(*place) for place in late]) if late else {}
+        return starts, {place: ends[self._place(*place)] for place in late}
 
     async def commit(self, offsets: Offsets) -> None:
         """Raises KafkaError. Faust's own `_commit` crashes the app on any error of the broker."""

@@ -18,7 +18,7 @@ from audio.state import Stateful
 from audio.vad import SileroModel
 from audio.whisper.transcriber import Transcriber
 from streams.alerts.model import RuleSet
-from streams.events import CallInfo, Outputs, Pace, Record, SpeechPiece
+from streams.events import CallEvent, CallInfo, EventKind, Outputs, Record, SpeechPiece
 from streams.kafka.evidence import ClipOrder
 from streams.kafka.records import (
     CallAudio,
@@ -28,6 +28,8 @@ from streams.kafka.records import (
     SpeechEnded,
     SpeechPart,
     SpeechStarted,
+    call_of,
+    call_record,
     parts_of,
     piece_of,
 )
@@ -93,7 +95,17 @@ class Processor(Protocol):
 class ListenCall(Stateful):
     """LISTEN: from calls.audio to sound alerts, measurements and pieces of speech."""
 
-    STATE = ("listener", "_legs", "_ended_legs", "_end_ms", "_pieces", "_from_offset", "_reached_ms")
+    STATE = (
+        "listener",
+        "_legs",
+        "_ended_legs",
+        "_end_ms",
+        "_pieces",
+        "_from_offset",
+        "_reached_ms",
+        "_leg_ms",
+        "_lost_from",
+    )
 
     def __init__(self, call: CallInfo, rules_id: str, setup: Setup) -> None:
         assert setup.silero is not None
@@ -106,6 +118,8 @@ class ListenCall(Stateful):
         self._pieces = 0
         self._from_offset: int | None = None
         self._reached_ms = 0
+        self._leg_ms: dict[str, int] = {}
+        self._lost_from: dict[str, tuple[int, str]] = {}
 
     @property
     def closed(self) -> bool:
@@ -133,13 +147,27 @@ class ListenCall(Stateful):
                 return self._end(record, offset)
         raise TypeError(f"{type(record).__name__} is no record of calls.audio")
 
+    def lose(self, reason: str) -> None:
+        """What followed the newest audio of each party is gone: told to the listener once it is known how much."""
+        for party in Party:
+            self._lost_from.setdefault(party, (self._leg_ms.get(party, 0), str(reason)))
+
+    def _found(self, party: str, at_ms: int) -> None:
+        """Audio of this party has come again."""
+        from_ms, reason = self._lost_from.pop(party, (at_ms, ""))
+        if at_ms > from_ms:
+            self.listener.event(CallEvent(EventKind.LOST.value, from_ms, Party(party), at_ms, reason))
+
     def _audio(self, chunk: AudioChunk, offset: int) -> list[Emit]:
+        for party in chunk.legs:
+            self._found(party, chunk.offset_samples * 1000 // max(1, chunk.sample_rate_hz))
         out = self.listener.add(chunk)
         width = 2 if chunk.encoding == "pcm16" else 1
         for party, data in chunk.legs.items():
             self._legs.add(party)
             end_ms = (chunk.offset_samples + len(data) // width) * 1000 // chunk.sample_rate_hz
             self._reached_ms = max(self._reached_ms, end_ms)
+            self._leg_ms[party] = max(self._leg_ms.get(party, 0), end_ms)
         return list(self._emitted(out, offset))
 
     def _end(self, record: CallEnded, offset: int) -> list[Emit]:
@@ -150,6 +178,10 @@ class ListenCall(Stateful):
             self._ended_legs.add(record.leg)
             if not set(Party) <= self._ended_legs:
                 return []
+        for party in list(self._lost_from):
+            # A party that was never heard has no audio to lose, unless nobody was.
+            if party in self._leg_ms or not self._leg_ms:
+                self._found(party, self._end_ms or 0)
         out = self.listener.end(self._end_ms, record.reason)
         emitted = list(self._emitted(out, offset))
         if self._pieces:
@@ -344,28 +376,3 @@ class SuperviseCall(Stateful):
             self._build(call_of(call, self.call.call_id), rules_id, words)
             assert self.supervisor is not None
             self.supervisor.load_state(state["supervisor"])
-
-
-def call_record(call: CallInfo) -> Record:
-    """Who and where, as a JSON object."""
-    return {
-        "call_id": call.call_id,
-        "tenant": call.tenant,
-        "agent": call.agent,
-        "queue": call.queue,
-        "site": call.site,
-        "trunk": call.trunk,
-        "language": call.language,
-        "started_at": call.started_at,
-        "pace": str(call.pace),
-        "mono": call.mono,
-        "attributes": dict(call.attributes),
-    }
-
-
-def call_of(record: Any, call_id: str) -> CallInfo:
-    """Who and where, from `call_record`; a call of which nothing is known has its id alone."""
-    if not isinstance(record, dict):
-        return CallInfo(call_id, pace=Pace.LIVE.value)
-    names = ("tenant", "agent", "queue", "site", "trunk", "language", "started_at", "pace", "mono", "attributes")
-    return CallInfo(call_id, **{name: record[name] for name in names if name in record})

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from audio.chunk import WIDE_RATE_HZ, AudioChunk, Int16Array, Party
 from audio.errors import VigieError
-from streams.events import CallEvent, CallInfo, SpeechPiece
+from streams.events import CallEvent, CallInfo, Pace, Record, SpeechPiece
 
 PART_BYTES_MAX = 200_000
 """A piece of speech is cut into parts of at most this size: 6.25 s of audio, well under a broker's usual 1 MB."""
@@ -153,3 +154,28 @@ def piece_of(parts: Sequence[SpeechPart]) -> SpeechPiece:
 
 
 assert PART_BYTES_MAX // BYTES_PER_SAMPLE < 10 * WIDE_RATE_HZ
+
+
+def call_record(call: CallInfo) -> Record:
+    """Who and where, as a JSON object."""
+    return {
+        "call_id": call.call_id,
+        "tenant": call.tenant,
+        "agent": call.agent,
+        "queue": call.queue,
+        "site": call.site,
+        "trunk": call.trunk,
+        "language": call.language,
+        "started_at": call.started_at,
+        "pace": str(call.pace),
+        "mono": call.mono,
+        "attributes": dict(call.attributes),
+    }
+
+
+def call_of(record: Any, call_id: str) -> CallInfo:
+    """Who and where, from `call_record`; a call of which nothing is known has its id alone."""
+    if not isinstance(record, dict):
+        return CallInfo(call_id, pace=Pace.LIVE.value)
+    names = ("tenant", "agent", "queue", "site", "trunk", "language", "started_at", "pace", "mono", "attributes")
+    return CallInfo(call_id, **{name: record[name] for name in names if name in record})

@@ -11,7 +11,7 @@ knows Kafka or the time: `now_s` is given, and decides only when to save, what t
 
 from __future__ import annotations
 
-import hashlib
+import logging
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -19,11 +19,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from audio.errors import VigieError
-from audio.state import pack, unpack
 from streams.alerts.coverage import Reason
 from streams.events import CallInfo, Pace
-from streams.kafka import serde
 from streams.kafka.evidence import EvidenceCall
+from streams.kafka.letters import dead_letter
 from streams.kafka.processors import (
     Emit,
     ListenCall,
@@ -31,27 +30,24 @@ from streams.kafka.processors import (
     Setup,
     SuperviseCall,
     TranscribeCall,
-    call_of,
-    call_record,
 )
-from streams.kafka.records import CallEnded, SpeechEnded
+from streams.kafka.records import CallEnded, CallStarted, SpeechEnded
+from streams.kafka.rows import Saved, newest, packed
 from streams.kafka.steps import Done, Input, Out, Row, Step
 from streams.kafka.topics import partition_of
 from streams.kafka.values import decoded, encoded, id_of, info_of, kind_of
 
-ROW_VERSION = 1
 REMEMBERED_S = 3_600
 CLIP_HELD_S_MAX = 1_200
 """A clip waits no longer than this for what nobody has told: its audio is kept for an hour."""
 CALL_ID_BYTES_MAX = 256
-KEY_SHOWN_CHARS = 64
+log = logging.getLogger("vigie.stage")
 INPUTS = {
     "listen": ("calls.audio",),
     "transcribe": ("calls.speech",),
     "supervise": ("calls.measurements", "calls.utterances"),
     "evidence": ("calls.measurements", "calls.utterances", "calls.alerts"),
 }
-DEAD_LETTERS = "calls.dead-letters"
 WRONG_PARTITION = VigieError(
     "its key belongs to another partition",
     remedy="Partition by murmur2 of the key (librdkafka: partitioner=murmur2_random)",
@@ -111,35 +107,46 @@ class Stage:
         self.calls: dict[str, _Call] = {}
         self.closed: dict[str, float] = {}
         self.counts: Counter[str] = Counter()
+        self._lost_until = 0
 
     # Rows -----------------------------------------------------------------------------------------------------------
 
     def load(self, rows: Iterable[tuple[bytes, bytes | None]], now_s: float) -> None:
         """Take over the calls of this partition from the rows of its state topic, in their order."""
-        latest: dict[bytes, list[Any]] = {}
-        for key, value in rows:
-            if value is None:
-                latest.pop(key, None)
-                continue
-            row = unpack(zlib.decompress(value))
-            known = latest.get(key)
-            if known is not None and known[1] == row[1] and known[2] > row[2]:
-                continue  # a worker that had already lost the partition wrote it
-            latest[key] = row
-        for key, row in latest.items():
-            self._load(key.decode(), row, now_s)
+        for call_id, saved in newest(rows):
+            if saved.closed:
+                self.closed[call_id] = now_s
+            else:
+                self._load(call_id, saved, now_s)
 
-    def _load(self, call_id: str, row: list[Any], now_s: float) -> None:
-        version, _, _, closed, call, rules_id, absorbed, captured_ms, state = row
-        if version != ROW_VERSION:
-            self.counts["rows_of_another_version"] += 1
-            return
-        if closed:
-            self.closed[call_id] = now_s
-            return
-        processor = self._new(call_of(call, call_id), rules_id)
-        processor.load_state(state)
-        self.calls[call_id] = _Call(processor, dict(absorbed), heard_s=now_s, captured_ms=captured_ms)
+    def _load(self, call_id: str, saved: Saved, now_s: float) -> None:
+        processor = self._new(saved.call, saved.rules_id or self.setup.rules_now)
+        call = _Call(processor, saved.absorbed, heard_s=now_s, captured_ms=saved.captured_ms)
+        if saved.state is not None:
+            processor.load_state(saved.state)
+        else:
+            self.counts["rows_refused"] += 1
+            log.warning("the state of a call is of another release: it starts anew", extra={"call_id": call_id})
+            call.unsaved_since_s = now_s
+            if isinstance(processor, ListenCall):
+                processor.lose(Reason.RESTARTED)
+        self.calls[call_id] = call
+
+    def lose(self, until_offset: int, now_s: float) -> list[Step]:
+        """Records of calls.audio before this offset are gone and will not come: what is known of it is saved at once.
+
+        Calls that are first heard of in what was already there lie in the same hole; those that begin after it do not.
+        """
+        steps: list[Step] = []
+        if self.role != "listen":
+            return steps
+        self._lost_until = max(self._lost_until, until_offset)
+        for call_id, call in self.calls.items():
+            assert isinstance(call.processor, ListenCall)
+            call.processor.lose(Reason.AUDIO_LOST)
+            self.counts["audio_lost"] += 1
+            steps.append(self._row(call_id, call, now_s))
+        return steps
 
     def _row(self, call_id: str, call: _Call, now_s: float) -> Row:
         oldest = call.processor.oldest_unabsorbed()
@@ -150,10 +157,9 @@ class Stage:
         call.unsaved_since_s = now_s if call.since_row else None
         closed = call.processor.closed
         state = None if closed else call.processor.state()
-        info, rules_id = call_record(call.processor.call), call.processor.rules_id
-        absorbed = sorted(call.absorbed.items())
-        row = [ROW_VERSION, *self.fence, closed, info, rules_id, absorbed, call.captured_ms, state]
-        return Row(call_id.encode(), zlib.compress(pack(row), 1), tuple(mine))
+        of = call.processor
+        saved = Saved(of.call, of.rules_id, closed, call.absorbed, call.captured_ms, state)
+        return Row(call_id.encode(), packed(saved, self.fence), tuple(mine))
 
     # Input ----------------------------------------------------------------------------------------------------------
 
@@ -172,7 +178,7 @@ class Stage:
         if call_id in self.closed:
             self.counts["stragglers"] += 1
             return [Done(origin)]
-        call = self.calls.get(call_id)
+        call, late = self.calls.get(call_id), False
         if call is None:
             if isinstance(record, CallEnded | SpeechEnded):
                 self.counts["stragglers"] += 1
@@ -180,11 +186,18 @@ class Stage:
             call = _Call(self._new(info_of(record, call_id), self.setup.rules_now))
             if len(self.calls) >= self.limits.calls_max * (1 if self.role == "listen" else 2):
                 return self._refused(call_id, call, item, now_s)
+            late = item.offset < self._lost_until and not isinstance(record, CallStarted)
+            if late and isinstance(call.processor, ListenCall):
+                call.processor.lose(Reason.AUDIO_LOST)
             self.calls[call_id] = call
         if item.offset <= call.absorbed.get(item.topic, -1):
             self.counts["replayed"] += 1
             return [Done(origin)]
-        return self._process(call_id, call, item, record, now_s)
+        steps = self._process(call_id, call, item, record, now_s)
+        if late and call_id in self.calls:
+            # Once a commit has passed the hole nothing tells of it but this row.
+            steps.append(self._row(call_id, call, now_s))
+        return steps
 
     def _refused(self, call_id: str, call: _Call, item: Input, now_s: float) -> list[Step]:
         """There is no room for this call. LISTEN ends it at once, so that its summary says `unmonitored`; what still
@@ -248,23 +261,8 @@ class Stage:
             yield Out(emit.topic, key, encoded(emit), captured_ms, kind_of(emit))
 
     def _dead(self, item: Input, reason: str, error: Exception) -> Out:
-        """What could not be used: where it was and why. Nothing of its content: audio is unredacted."""
         self.counts["dead_letters"] += 1
-        value = item.value or b""
-        detail = str(error) if isinstance(error, VigieError) else f"processing failed ({type(error).__name__})"
-        shown = (item.key or b"")[:KEY_SHOWN_CHARS].decode("utf-8", "replace")
-        letter = {
-            "reason": reason,
-            "detail": detail[:500],
-            "role": self.role,
-            "topic": item.topic,
-            "partition": item.partition,
-            "offset": item.offset,
-            "key": shown,
-            "size_bytes": len(value),
-            "sha256": hashlib.sha256(value).hexdigest(),
-        }
-        return Out(DEAD_LETTERS, shown.encode(), serde.encode_json("dead-letter", letter), item.captured_ms, reason)
+        return dead_letter(self.role, item, reason, error)
 
     # Work that takes a while, and what time asks for -----------------------------------------------------------------
 

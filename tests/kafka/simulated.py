@@ -25,6 +25,8 @@ class Broker:
     logs: dict[str, list[Message]] = field(default_factory=dict)
     rows: dict[str, list[tuple[bytes, bytes | None]]] = field(default_factory=dict)
     committed: dict[tuple[str, str], int] = field(default_factory=dict)
+    first: dict[str, int] = field(default_factory=dict)
+    """For each topic, the oldest offset that retention has left (none: 0)."""
 
     def log(self, topic: str) -> list[Message]:
         return self.logs.setdefault(topic, [])
@@ -43,8 +45,14 @@ class Worker:
         self.stage.load(broker.compacted(role), now_s)
         self.accounts = Accounts(INPUTS[role])
         self.position = {topic: broker.committed.get((role, topic), 0) for topic in INPUTS[role]}
+        self.begin = {topic: max(at, broker.first.get(topic, 0)) for topic, at in self.position.items()}
         self.sending: dict[str, list[tuple[int, Out]]] = {}
         self.saving: list[Row] = []
+        for topic, position in self.position.items():
+            if position < broker.first.get(topic, 0):
+                self.position[topic] = broker.first[topic]
+                if topic == "calls.audio":
+                    self._enter(self.stage.lose(len(broker.log(topic)), now_s))
 
     def fetch(self, topic: str, count: int, now_s: float) -> bool:
         log, at = self.broker.log(topic), self.position[topic]
@@ -99,7 +107,8 @@ class Worker:
         for topic, offset in self.accounts.committable().items():
             known = self.broker.committed.get((self.role, topic), 0)
             assert offset >= known, "a commit never goes back within one assignment"
-            self.broker.committed[self.role, topic] = offset
+            if offset > self.begin[topic]:
+                self.broker.committed[self.role, topic] = offset
 
     @property
     def idle(self) -> bool:
