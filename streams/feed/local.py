@@ -25,7 +25,7 @@ from streams.feed.database import Database
 from streams.feed.source import LocalSource, wall_ms
 from streams.kafka.clips import ClipFolder
 from streams.kafka.evidence import ClipOrder, EvidenceCall
-from streams.kafka.processors import call_record
+from streams.kafka.records import call_record
 from streams.replay.clips import ClipOrder as RecordingOrder
 from streams.replay.clips import cut_legs, encoded, mixed
 from streams.replay.sources import CallSource
