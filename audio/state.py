@@ -44,19 +44,26 @@ class Stateful:
             setattr(self, name, _restored(state[name], getattr(self, name, None)))
 
 
-def layout(*packages: str) -> str:
-    """Names the form that snapshots of these packages' parts have: another where a part or a record has other fields.
+def layout(*modules: str) -> str:
+    """Names the form that snapshots of these modules' parts (a package: those right in it) have.
 
-    Whoever saves snapshots across releases keeps it beside them. What only the meaning of a value tells (seconds that
-    become milliseconds) it does not see: that takes a version of one's own.
+    It is another where a part or a record has other fields; whoever saves snapshots across releases keeps it beside
+    them. What only the meaning of a value tells (seconds that become milliseconds) it does not see: that takes a
+    version of one's own.
     """
-    lines = [f"{cls.__module__}.{cls.__qualname__}: {cls.STATE}" for cls in _below(Stateful)]
+    lines = []
+    for part in set(_below(Stateful)):
+        if _in(part, modules):
+            lines.append(f"{part.__module__}.{part.__qualname__}: {part.STATE}")
     for cls in _RECORDS.values():
-        fields = [(field.name, str(field.type)) for field in dataclasses.fields(cls)]
-        lines.append(f"{cls.__module__}.{cls.__qualname__}= {fields}")
-    prefixes = tuple(f"{package}." for package in packages)
-    mine = sorted(line for line in set(lines) if line.startswith(prefixes))
-    return hashlib.sha256("\n".join(mine).encode()).hexdigest()[:12]
+        if _in(cls, modules):
+            fields = [(field.name, str(field.type)) for field in dataclasses.fields(cls)]
+            lines.append(f"{cls.__module__}.{cls.__qualname__}= {fields}")
+    return hashlib.sha256("\n".join(sorted(lines)).encode()).hexdigest()[:12]
+
+
+def _in(cls: type, modules: tuple[str, ...]) -> bool:
+    return cls.__module__ in modules or cls.__module__.rpartition(".")[0] in modules
 
 
 def _below(cls: type[Stateful]) -> Iterator[type[Stateful]]:

@@ -23,7 +23,14 @@ from streams.kafka.records import call_of, call_record
 
 FORMAT = 2
 """Of the row around the state."""
-PARTS = (*monitor.PARTS, "streams.language", "streams.transcribe", processors.__name__, evidence.__name__)
+PARTS = (
+    *monitor.PARTS,
+    "audio.whisper",
+    "streams.language",
+    "streams.transcribe",
+    processors.__name__,
+    evidence.__name__,
+)
 """Where the parts are defined that the states of all stages are made of: imported here, or they would be missed."""
 
 Fence = tuple[str, int]
