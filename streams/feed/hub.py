@@ -149,7 +149,7 @@ class Hub:
         e = t.events.c
         query = sa.select(e.number, e.kind, e.call_id, e.site, e.queue, e.data).where(e.number > after)
         with self._database.reading() as connection:
-            rows = connection.execute(query.order_by(e.number).limit(limit)).tuples().all()
+            rows = connection.execute(query.order_by(e.number).limit(limit)).all()
         return [Event(*row) for row in rows]
 
 

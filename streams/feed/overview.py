@@ -75,7 +75,7 @@ def coverage(
     conditions = [*scope.where(t.calls), *call_conditions(asked, now)]
     counted = sa.select(t.calls.c.coverage, sa.func.count()).where(*conditions).group_by(t.calls.c.coverage)
     counts = dict.fromkeys(("live", "monitored", "partial", "unmonitored"), 0)
-    counts |= dict(connection.execute(counted).tuples().all())
+    counts |= dict(connection.execute(counted).all())
     holes = [*conditions, t.calls.c.coverage.in_(("partial", "unmonitored"))]
     summaries = connection.execute(sa.select(t.calls.c.summary).where(*holes)).scalars()
     calls, lost = Counter[str](), Counter[str]()
@@ -199,7 +199,7 @@ def stats(connection: sa.Connection, scope: Scope, by: str, since_at: int | None
     seen += [c.first_at >= since_at] if since_at is not None else []
     seen += [c.first_at < until_at] if until_at is not None else []
     total = sa.select(sa.func.count(), sa.func.avg(c.health), sa.func.sum(c.duration_ms)).where(*seen)
-    number, health, duration_ms = connection.execute(total).tuples().one()
+    number, health, duration_ms = connection.execute(total).one()
     return {
         "by": by,
         "calls": number,
@@ -223,7 +223,7 @@ def _add_calls(
     wanted += [c.first_at >= since_at] if since_at is not None else []
     wanted += [c.first_at < until_at] if until_at is not None else []
     query = sa.select(c[by], sa.func.count(), sa.func.avg(c.health)).where(*wanted).group_by(c[by])
-    found = {name: (number, round(float(health), 1)) for name, number, health in connection.execute(query).tuples()}
+    found = {name: (number, round(float(health), 1)) for name, number, health in connection.execute(query)}
     known = {group["name"] for group in groups}
     for name in found.keys() - known:
         groups.append({"name": name, "alerts": 0, "calls_with_alerts": 0, "critical": 0, "dismissed": 0})
