@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from streams.language.backchannels import is_backchannel
 from streams.language.phrases import CATEGORIES, Phrase, find_phrases
 from streams.language.redaction import Redactor, redact_text
 from streams.language.secrets import RedactionSettings
-from streams.language.sentiment import Sentiment, is_backchannel, sentiment
+from streams.language.sentiment import Sentiment, sentiment
 from streams.language.text import tokens
 
 __all__ = [

@@ -1,7 +1,7 @@
 """Words of a transcript as all of the language parts see them: folded, with where they stand, and patterns over them.
 
 Folding takes away what transcribers disagree about: case, accents, the shape of apostrophes, hyphens. "Soixante-dix"
-is two words, "can't" is "can t", "déjà" is "deja". A mark left by redaction ("[card]") is one word that no pattern names.
+is two words, "can't" is "can t", "déjà" is "deja", "مشكلة" is "مشكله". A mark left by redaction ("[card]") is one word that no pattern names.
 """
 
 from __future__ import annotations
@@ -18,8 +18,12 @@ import yaml
 LANGUAGES = ("en", "fr", "pt", "es", "ar")
 DEFAULT_LANGUAGE = "en"
 
-_WORD = re.compile(r"\[[a-z]+\]|[^\W_]+")
+_MARKS = "\u0300-\u036f\u0610-\u061a\u064b-\u065f\u0670"
+"""Accents and vowel signs that are written as characters of their own; they belong to the word they stand in."""
+_WORD = re.compile(rf"\[[a-z_]+\]|[^\W_]+(?:[{_MARKS}]+[^\W_]*)*")
 _PATTERN_PART = re.compile(r"\.\.\d*|[()\[\]|^$]|[^\s()\[\]|^$]+")
+_ONE_LETTER = str.maketrans({"œ": "oe", "æ": "ae", "ة": "ه", "ى": "ي", "ٱ": "ا", "ـ": None, "ک": "ك", "ی": "ي"})
+"""Letters that writers use for one another: Arabic endings, the long stroke, Persian forms, ligatures."""
 _GAP_WORDS = 3
 """Words that a bare ".." of a pattern may skip."""
 
@@ -40,8 +44,8 @@ def language_code(language: str | None) -> str:
 
 @lru_cache(maxsize=20_000)
 def _fold_foreign(word: str) -> str:
-    plain = word.casefold().replace("œ", "oe").replace("æ", "ae")
-    return "".join(sign for sign in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(sign))
+    plain = unicodedata.normalize("NFKD", word.casefold().translate(_ONE_LETTER))
+    return "".join(sign for sign in plain if sign.isalnum()).translate(_ONE_LETTER)
 
 
 def fold(word: str) -> str:
@@ -50,7 +54,8 @@ def fold(word: str) -> str:
 
 def tokens(text: str) -> list[Token]:
     """The words of `text`, in order, with their character offsets."""
-    return [Token(fold(match.group()), match.start(), match.end()) for match in _WORD.finditer(text)]
+    found = (Token(fold(match.group()), match.start(), match.end()) for match in _WORD.finditer(text))
+    return [token for token in found if token.word]
 
 
 def tidy(text: str) -> str:
