@@ -69,6 +69,8 @@ class Compiled:
     source: str
     expression: re.Pattern[str]
     anchors: frozenset[str]
+    literals: frozenset[str]
+    """Every word that it names in full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ def compile_pattern(pattern: str, *, latin_arabic: bool = False) -> Compiled:
     body = reader.alternatives(None)
     if not body.text or not (body.anchors or reader.words):
         raise ValueError(f"pattern {pattern[:40]!r} holds no word")
-    return Compiled(pattern, re.compile(f"(?:^|(?<= ))(?:{body.text})"), body.anchors or frozenset())
+    expression = re.compile(f"(?:^|(?<= ))(?:{body.text})")
+    return Compiled(pattern, expression, body.anchors or frozenset(), frozenset(reader.literals))
 
 
 class _PatternReader:
@@ -102,6 +105,7 @@ class _PatternReader:
         self.pattern, self.parts, self.latin_arabic = pattern, parts, latin_arabic
         self.at = 0
         self.words = 0
+        self.literals: set[str] = set()
 
     def alternatives(self, closing: str | None) -> _Part:
         """What stands between brackets (or the whole pattern, `closing` None), up to and with the closing one."""
@@ -165,6 +169,7 @@ class _PatternReader:
         fronted = [(_CLITICS if is_arabic(word) else "") + re.escape(word) for word in found]
         stem = part.endswith("~")
         keys = [*found[:-1], found[-1] + ("~" if stem else "")]
+        self.literals.update(key for key in keys if not key.endswith("~"))
         rarest = min(keys, key=lambda key: _cost((key,)))
         return _Part(" ".join(fronted) + ("[^ ]*" if stem else "") + " ", frozenset((rarest,)))
 
@@ -183,17 +188,16 @@ class PatternSet(Generic[Payload]):
         self._by_word: dict[str, list[int]] = {}
         self._by_stem: dict[str, list[int]] = {}
         self._always: list[int] = []
-        self.vocabulary: set[str] = set()
-        """Words that patterns are filed under."""
+        self.literals: set[str] = set()
         for number, (source, payload) in enumerate(patterns):
             compiled = compile_pattern(source, latin_arabic=latin_arabic)
             self._all.append((compiled.expression, payload))
+            self.literals |= compiled.literals
             if not compiled.anchors:
                 self._always.append(number)
             for anchor in compiled.anchors:
                 index = self._by_stem if anchor.endswith("~") else self._by_word
                 index.setdefault(anchor.removesuffix("~"), []).append(number)
-                self.vocabulary.add(anchor)
         self._stem_lengths = sorted({len(stem) for stem in self._by_stem})
         self._called = lru_cache(maxsize=20_000)(self._call_up)
 
@@ -211,10 +215,13 @@ class PatternSet(Generic[Payload]):
                 called += self._by_stem.get(form[:length], ())
         return tuple(called)
 
-    def search(self, line: Line) -> Iterator[tuple[int, int, Payload]]:
-        """Every match as its first word, the one after its last, and the payload; patterns in the order given."""
-        called: set[int] = set(self._always)
-        for word in line.words(self.latin_arabic):
+    def search(self, line: Line, calling: Iterable[str] | None = None) -> Iterator[tuple[int, int, Payload]]:
+        """Every match as its first word, the one after its last, and the payload; patterns in the order given.
+
+        `calling`: run only the patterns that these of its words call up.
+        """
+        called: set[int] = set(self._always) if calling is None else set()
+        for word in line.words(self.latin_arabic) if calling is None else calling:
             called.update(self._called(word))
         if not called:
             return

@@ -1,4 +1,4 @@
-"""Phrases by category, from one catalogue a language, compiled once: what an alert on words quotes.
+"""Phrases of an utterance, by category: what an alert on words quotes.
 
 A category says who may say it: a customer's "I'll cancel" is a threat, an agent's is a service. With two channels mixed
 into one (`party` None) everybody may say everything.
@@ -6,30 +6,17 @@ into one (`party` None) everybody may say everything.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from typing import TypedDict
 
-from streams.language.text import Line, Token, compile_patterns, language_code, read_yaml
+from streams.language.catalogue import CATEGORIES as CATEGORIES
+from streams.language.catalogue import Catalogue, LanguagePhrases, Said, default_catalogue
+from streams.language.fuzzy import enough
+from streams.language.patterns import Line
+from streams.language.text import Token
 
-CATEGORIES = (
-    "escalation",
-    "cancellation",
-    "legal_threat",
-    "abuse",
-    "repeated_contact",
-    "hearing_trouble",
-    "greeting",
-    "disclosure",
-    "transfer",
-    "waiting",
-    "thanks",
-    "closing",
-    "apology",
-    "empathy",
-)
+Match = tuple[int, int, int]
+"""The entry's number, the first word of the match and the one after its last."""
 
 
 class Phrase(TypedDict):
@@ -41,39 +28,85 @@ class Phrase(TypedDict):
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Category:
-    name: str
-    party: str
-    patterns: re.Pattern[str]
-    unless: re.Pattern[str] | None
-
-
-@lru_cache(maxsize=8)
-def _catalogue(language: str) -> tuple[_Category, ...]:
-    content = read_yaml(f"phrases.{language}.yaml")
-    found = []
-    for name in CATEGORIES:
-        entry = content[name]
-        unless = compile_patterns(entry["unless"]) if entry.get("unless") else None
-        found.append(_Category(name, entry["party"], compile_patterns(entry["patterns"]), unless))
-    return tuple(found)
-
-
-def find_phrases(text: str, words: Sequence[Token], language: str | None, party: str | None) -> list[Phrase]:
-    """The phrases of `text` (whose `tokens` are `words`), by where they start; the first of each category at a place."""
+def find_phrases(
+    text: str,
+    words: Sequence[Token],
+    language: str | None,
+    party: str | None,
+    catalogue: Catalogue | None = None,
+    *,
+    line: Line | None = None,
+) -> list[Phrase]:
+    """The phrases of `text` (whose `tokens` are `words`), by where they start; those of a category do not overlap."""
     if not words:
         return []
-    line = Line(words)
+    known = (catalogue or default_catalogue()).of(language)
+    line = line or Line(words)
+    matches = _matches(known, line)
+    if not matches:
+        return []
     found: list[Phrase] = []
-    for category in _catalogue(language_code(language)):
-        if party is not None and category.party not in ("both", party):
+    for category, spans in _by_category(known, matches, party).items():
+        for first, end in spans:
+            start_at, end_at = words[first].start, words[end - 1].end
+            found.append(Phrase(category=category, text=text[start_at:end_at], start=start_at, end=end_at))
+    order = {category: number for number, category in enumerate((catalogue or default_catalogue()).categories)}
+    return sorted(found, key=lambda phrase: (phrase["start"], order[phrase["category"]]))
+
+
+def _by_category(
+    known: LanguagePhrases, matches: Sequence[Match], party: str | None
+) -> dict[str, list[tuple[int, int]]]:
+    """By category, the longest of overlapping matches."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for number, first, end in sorted(matches, key=lambda match: (match[1] - match[2], match[1])):
+        entry = known.entries[number]
+        if party is not None and entry.party not in ("both", party):
             continue
-        if category.unless and category.patterns.search(line.joined) and category.unless.search(line.joined):
+        spans = found.setdefault(entry.category, [])
+        if not any(first < other_end and other_first < end for other_first, other_end in spans):
+            spans.append((first, end))
+    return found
+
+
+def _matches(known: LanguagePhrases, line: Line) -> list[Match]:
+    said: list[Match] = []
+    taken_back: set[tuple[str, str]] = set()
+    for number, patterns in enumerate(known.sets):
+        for first, end, what in (*patterns.search(line), *_misheard(known, number, line)):
+            if what.taken_back:
+                entry = known.entries[what.entry]
+                taken_back.add((entry.category, entry.language))
+            else:
+                said.append((what.entry, first, end))
+    if not taken_back:
+        return said
+    return [
+        match
+        for match in said
+        if (known.entries[match[0]].category, known.entries[match[0]].language) not in taken_back
+    ]
+
+
+def _misheard(known: LanguagePhrases, number: int, line: Line) -> Iterator[tuple[int, int, Said]]:
+    """Matches that rest on a word that was mended, where enough around it was heard right."""
+    patterns, mender = known.sets[number], known.menders[number]
+    heard = line.words(patterns.latin_arabic)
+    mended = {at: better for at, word in enumerate(heard) if (better := mender.mend(word)) is not None}
+    if not mended:
+        return
+    words = [mended.get(at, word) for at, word in enumerate(heard)]
+    better_line = Line([Token(word, 0, 0) for word in words])
+    for first, end, what in patterns.search(better_line, calling=[*mended.values(), *_others(heard, mended)]):
+        changed = [at in mended for at in range(first, end)]
+        if not known.entries[what.entry].fuzzy or not any(changed):
             continue
-        for match in category.patterns.finditer(line.joined):
-            first, end = line.span(match)
-            if end > first:
-                start_at, end_at = words[first].start, words[end - 1].end
-                found.append(Phrase(category=category.name, text=text[start_at:end_at], start=start_at, end=end_at))
-    return sorted(found, key=lambda phrase: (phrase["start"], CATEGORIES.index(phrase["category"])))
+        if enough(words[first:end], changed):
+            yield first, end, what
+
+
+def _others(heard: Sequence[str], mended: dict[int, str]) -> list[str]:
+    """The words that stand right beside a mended one: a pattern may be filed under them."""
+    reach = 6
+    near = {at + step for at in mended for step in range(-reach, reach + 1)}
+    return [word for at, word in enumerate(heard) if at in near and at not in mended]
