@@ -143,9 +143,9 @@ def test_extends_default_replaces_by_id_and_disables() -> None:
 
 
 def test_own_phrase_categories_are_declared() -> None:
-    text = GOOD.replace("mutual_silence_ms, at_least: 5000, clear: 0", "phrase.disclosure, at_least: 1")
+    text = GOOD.replace("mutual_silence_ms, at_least: 5000, clear: 0", "phrase.loyalty, at_least: 1")
     assert "unknown metric" in mistakes_of(text)[0][2]
-    assert parse_rules(("categories: [disclosure]\n" + text).encode(), "f.yaml").rules[0].domain is Domain.WORDS
+    assert parse_rules(("categories: [loyalty]\n" + text).encode(), "f.yaml").rules[0].domain is Domain.WORDS
 
 
 @pytest.mark.parametrize(

@@ -47,12 +47,19 @@ PHRASE_CATEGORIES = (
     "escalation",
     "cancellation",
     "legal_threat",
+    "regulator_press",
     "abuse",
     "repeated_contact",
     "hearing_trouble",
     "greeting",
+    "disclosure",
     "transfer",
     "waiting",
+    "thanks",
+    "closing",
+    "help_offer",
+    "apology",
+    "empathy",
 )
 
 _SOUND, _WORDS = Domain.SOUND, Domain.WORDS

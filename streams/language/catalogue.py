@@ -29,7 +29,7 @@ from streams.alerts.reading import FILE_BYTES_MAX, Reader, RuleFileError, compos
 from streams.language.fuzzy import Mender
 from streams.language.lexicon import MIXED_WITH, lexicon
 from streams.language.patterns import PatternSet, compile_pattern
-from streams.language.text import LANGUAGES, language_code, read_yaml
+from streams.language.text import LANGUAGES, language_code, read_yaml, tokens
 
 CATEGORIES = (
     "escalation",
@@ -119,16 +119,17 @@ def _compile(entries: Sequence[Entry], codes: Sequence[str]) -> LanguagePhrases:
                 found.append(entry)
                 patterns += [(pattern, Said(number, False)) for pattern in entry.say]
                 patterns += [(pattern, Said(number, True)) for pattern in entry.unless]
-        sets.append(PatternSet(patterns, latin_arabic=code == "ar"))
+        sets.append(PatternSet(patterns, latin_arabic=codes[0] == "ar" == code))
         menders.append(_mender(sets[-1], code))
     return LanguagePhrases(tuple(found), tuple(sets), tuple(menders))
 
 
 def _mender(patterns: PatternSet[Said], code: str) -> Mender:
     words, literals = lexicon(code), patterns.literals
+    common = {token.word for token in tokens(read_yaml(f"lexicon/{code}.yaml").get("common", ""))}
 
     def is_known(word: str) -> bool:
-        return word in literals or word in words.words or words.weight(word) != 0
+        return word in literals or word in common or word in words.words or words.weight(word) != 0
 
     return Mender(literals, is_known)
 
@@ -139,9 +140,10 @@ def default_catalogue() -> Catalogue:
     for language in LANGUAGES:
         content = read_yaml(f"phrases/{language}.yaml")
         for category in CATEGORIES:
-            given = content[category]
-            say, unless = tuple(given["patterns"]), tuple(given.get("unless") or ())
-            entries.append(Entry(category, language, given["party"], say, unless))
+            listed = content[category]
+            for given in listed if isinstance(listed, list) else [listed]:
+                say, unless = tuple(given["patterns"]), tuple(given.get("unless") or ())
+                entries.append(Entry(category, language, given["party"], say, unless))
     return Catalogue(tuple(entries), "default")
 
 

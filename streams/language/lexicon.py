@@ -57,7 +57,7 @@ def lexicon(language: str | None) -> Lexicon:
     sets = {name: _words(content, other if code == "ar" else {}, name) for name in _SETS}
     idioms = [PatternSet(_idioms(content), latin_arabic=code == "ar")]
     if other:
-        idioms.append(PatternSet(_idioms(other), latin_arabic=code != "ar"))
+        idioms.append(PatternSet(_idioms(other)))
     return Lexicon(language=code, words=words, stems=stems, latin=latin, idioms=tuple(idioms), **sets)
 
 
@@ -69,8 +69,8 @@ def _weights(content: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, fl
     stems: dict[str, float] = {}
     for weight, listed in content["words"].items():
         for entry in listed.split():
-            for token in tokens(entry):
-                (stems if entry.endswith("~") else words)[token.word] = float(weight)
+            (token,) = tokens(entry)
+            (stems if entry.endswith("~") else words)[token.word] = float(weight)
     return words, stems
 
 
@@ -93,7 +93,9 @@ def _weight(language: str, word: str) -> float:
     if not known.latin:
         return 0.0
     spelled = arabizi(word)
-    for form in (spelled, spelled[1:]) if spelled[:1] in ("l", "w", "f", "b") and len(spelled) > _STEM_MIN else (spelled,):
+    for form in (
+        (spelled, spelled[1:]) if spelled[:1] in ("l", "w", "f", "b") and len(spelled) > _STEM_MIN else (spelled,)
+    ):
         if (weight := known.latin.get(form)) is not None and len(form) >= _STEM_MIN:
             return weight
     return _negated(known, spelled)
@@ -117,5 +119,3 @@ def _negated(known: Lexicon, word: str) -> float:
             if weight:
                 return -_NOT_IN_ARABIC if weight > 0 else 0.5
     return 0.0
-
-

@@ -43,11 +43,14 @@ def arabizi(word: str) -> str:
         return word
     for sign, plain in (("kh", "5"), ("gh", "8"), ("sh", "x"), ("ch", "x"), ("ou", "u"), ("oo", "u")):
         word = word.replace(sign, plain)
-    word = word.translate(_SIGNS)
+    word = word.translate(_SIGNS if len(word) > _SIGNS_LETTERS_MIN else _SHORT_SIGNS)
     return _DOUBLED.sub(r"\1", word) or word
 
 
 _SIGNS = str.maketrans({"7": "h", "9": "q", "3": "a", "y": "i", "o": "u", "e": None, "2": None})
+_SHORT_SIGNS = str.maketrans({"7": "h", "9": "q", "3": "a", "y": "i", "o": "u"})
+_SIGNS_LETTERS_MIN = 3
+"""In a word of so many letters or fewer, "e" and "2" are all there is to tell it by."""
 
 
 @lru_cache(maxsize=50_000)

@@ -76,15 +76,13 @@ def _matches(known: LanguagePhrases, line: Line) -> list[Match]:
         for first, end, what in (*patterns.search(line), *_misheard(known, number, line)):
             if what.taken_back:
                 entry = known.entries[what.entry]
-                taken_back.add((entry.category, entry.language))
+                taken_back.add((entry.category, entry.party))
             else:
                 said.append((what.entry, first, end))
     if not taken_back:
         return said
     return [
-        match
-        for match in said
-        if (known.entries[match[0]].category, known.entries[match[0]].language) not in taken_back
+        match for match in said if (known.entries[match[0]].category, known.entries[match[0]].party) not in taken_back
     ]
 
 

@@ -108,9 +108,7 @@ def _weighed(words: Sequence[Token], known: Lexicon, line: Line) -> list[tuple[i
     return found
 
 
-def _in_context(
-    words: Sequence[Token], known: Lexicon, item: tuple[int, int, float], turn: int | None
-) -> Evidence:
+def _in_context(words: Sequence[Token], known: Lexicon, item: tuple[int, int, float], turn: int | None) -> Evidence:
     first, end, weight = item
     said = " ".join(token.word for token in words[first:end])
     before = [token.word for token in words[max(0, first - NEGATION_REACH) : first]]

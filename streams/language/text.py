@@ -1,7 +1,8 @@
 """Words of a transcript as all of the language parts see them: folded, with where they stand, and patterns over them.
 
 Folding takes away what transcribers disagree about: case, accents, the shape of apostrophes, hyphens. "Soixante-dix"
-is two words, "can't" is "can t", "déjà" is "deja", "مشكلة" is "مشكله". A mark left by redaction ("[card]") is one word that no pattern names.
+is two words, "can't" is "can t", "déjà" is "deja", "مشكلة" is "مشكله". A mark left by redaction ("[card]") is one word that
+no pattern names.
 """
 
 from __future__ import annotations
