@@ -38,7 +38,7 @@ class QualityEstimator:
         except ImportError as error:
             raise VigieError(
                 "the DNSMOS estimate needs the package speechmos",
-                remedy="Install the extra: pip install 'vigie[dnsmos]', or leave --dnsmos out",
+                remedy="Run `.venv/bin/pip install -c constraints.txt '.[dnsmos]'` in the checkout, or leave --dnsmos out",
                 field="--dnsmos",
             ) from error
         models = resources.files("speechmos") / "dnsmos_models"

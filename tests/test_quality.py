@@ -68,7 +68,7 @@ def test_without_the_package_the_remedy_is_told(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "speechmos.dnsmos", None)
     with pytest.raises(VigieError, match="speechmos") as caught:
         QualityEstimator()
-    assert "vigie[dnsmos]" in str(caught.value)
+    assert ".venv/bin/pip install -c constraints.txt '.[dnsmos]'" in str(caught.value)
 
 
 def test_a_replay_writes_the_estimate_where_it_is_asked_for(tmp_path: Path) -> None:

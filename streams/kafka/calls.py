@@ -1,8 +1,7 @@
 """A recording as the records of a live call, each with the moment of the call at which it would be sent.
 
 A chunk is due when its last sample has been spoken, an event when it happens. G.711 stays G.711. The order of the
-records is that in which `streams.replay.playback.play` feeds the same call to a monitor in process: an event comes
-before the chunk that holds its moment.
+records is that in which the same call is fed to a monitor in process (`streams.replay.feeding`).
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ from dataclasses import dataclass, field
 from audio.errors import VigieError
 from streams.events import CallInfo
 from streams.kafka.records import AudioRecord, CallAudio, CallEnded, CallHappened, CallStarted
-from streams.replay.media import CHUNK_MS, chunks_of, events_beside, open_media, read_events
+from streams.replay.feeding import Feeding
+from streams.replay.media import CHUNK_MS
 from streams.replay.playback import DAMAGED, END_REASON
 from streams.replay.sources import CallSource
 
@@ -69,37 +69,18 @@ class Script:
         return size
 
     def _read(self) -> Iterator[Due]:
-        media = open_media(self.source)
-        sidecar = events_beside(self.source)
-        events = read_events(sidecar) if sidecar else []
-        call = dataclasses.replace(self.source.call, mono=media.mono, pace=self.pace)
-        steps = media.steps(self.chunk_ms)
-        now_ms, reason = 0, END_REASON
-        while True:
-            try:
-                at_ms, pieces = next(steps)
-            except StopIteration:
-                break
-            except VigieError as error:
-                if now_ms == 0:
-                    raise
-                self.warning = f"it breaks off at {now_ms / 1000:.1f} s: {error.problem}"
-                break
-            if now_ms == 0:
+        feeding = Feeding(self.source, self.chunk_ms, native=True)
+        call = dataclasses.replace(feeding.call, pace=self.pace)
+        for number, moment in enumerate(feeding):
+            if number == 0:
                 yield Due(0, CallStarted(call, None))
-            now_ms = at_ms + max(len(piece.samples) * 1000 // piece.rate_hz for piece in pieces.values())
-            while events and events[0].at_ms < at_ms + self.chunk_ms:
-                event = events.pop(0)
+            for event in moment.events:
                 yield Due(event.at_ms, CallHappened(call.call_id, event))
-            for chunk in chunks_of(at_ms, pieces, native=True):
-                yield Due(now_ms, CallAudio(call.call_id, chunk))
-        if now_ms == 0:
-            raise VigieError("holds no sound", remedy="Check that the recorder wrote it; leave it out otherwise")
-        if media.truncated and not self.warning:
-            self.warning = f"it breaks off at {now_ms / 1000:.1f} s, or parts before that are damaged"
-        if self.warning:
-            reason = DAMAGED
-        yield Due(now_ms, CallEnded(call.call_id, now_ms, reason, None))
+            for chunk in moment.chunks:
+                yield Due(moment.end_ms, CallAudio(call.call_id, chunk))
+        self.warning = feeding.warning
+        reason = DAMAGED if self.warning else END_REASON
+        yield Due(feeding.now_ms, CallEnded(call.call_id, feeding.now_ms, reason, None))
 
 
 def renamed(record: AudioRecord, call_id: str) -> AudioRecord:

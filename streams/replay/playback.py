@@ -6,7 +6,6 @@ same moment, and a batch can run one call to its end.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,9 +13,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from audio.chunk import AudioChunk
-from audio.errors import VigieError
 from streams.events import CallEvent, CallInfo, Outputs, Record, SpeechPiece
-from streams.replay.media import CHUNK_MS, chunks_of, events_beside, open_media, read_events
+from streams.replay.feeding import Feeding
 from streams.replay.sources import CallSource
 
 END_REASON = "recording_ended"
@@ -104,40 +102,20 @@ def play(source: CallSource, engine: Engine) -> Iterator[Step]:
     Raises:
         VigieError: nothing can be done with the recording. One that breaks off later ends there, with a warning.
     """
-    media = open_media(source)
-    sidecar = events_beside(source)
-    events = read_events(sidecar) if sidecar else []
-    call = dataclasses.replace(source.call, mono=media.mono)
-    monitor, words = engine.monitor(call), engine.words(call)
-    now_ms, warning = 0, None
-    steps = media.steps()
-    while True:
-        try:
-            at_ms, pieces = next(steps)
-        except StopIteration:
-            break
-        except VigieError as error:
-            if now_ms == 0:
-                raise
-            warning = f"it breaks off at {now_ms / 1000:.1f} s: {error.problem}"
-            break
+    feeding = Feeding(source)
+    monitor, words = engine.monitor(feeding.call), engine.words(feeding.call)
+    for moment in feeding:
         out = Outputs()
-        # An event acts at the block that holds its time, so it must be known before that block's audio is.
-        while events and events[0].at_ms < at_ms + CHUNK_MS:
-            out.extend(monitor.event(events.pop(0)))
-        for chunk in chunks_of(at_ms, pieces):
+        for event in moment.events:
+            out.extend(monitor.event(event))
+        for chunk in moment.chunks:
             out.extend(monitor.add(chunk))
-        now_ms = at_ms + max(len(piece.samples) * 1000 // piece.rate_hz for piece in pieces.values())
-        yield Step(now_ms, out, _hear(monitor, words, out))
-    if now_ms == 0:
-        raise VigieError("holds no sound", remedy="Check that the recorder wrote it; leave it out otherwise")
-    if media.truncated and not warning:
-        warning = f"it breaks off at {now_ms / 1000:.1f} s, or parts before that are damaged"
-    out = monitor.end(now_ms, END_REASON)
+        yield Step(moment.end_ms, out, _hear(monitor, words, out))
+    out = monitor.end(feeding.now_ms, END_REASON)
     heard = _hear(monitor, words, out, last=True)
-    if out.summary is not None and warning:
+    if out.summary is not None and feeding.warning:
         _mark_damaged(out.summary)
-    yield Step(now_ms, out, heard, warning)
+    yield Step(feeding.now_ms, out, heard, feeding.warning)
 
 
 def _hear(monitor: Monitor, words: Words | None, out: Outputs, *, last: bool = False) -> list[Record]:
