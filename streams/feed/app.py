@@ -84,8 +84,10 @@ async def _with_headers(request: Request, call_next: Callable[[Request], Awaitab
     response = await call_next(request)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
-    if request.url.path.startswith("/api/"):
-        response.headers.setdefault("Cache-Control", "no-store")
+    path = request.url.path
+    # A page that is open all day must see an update: the browser asks each time, and mostly hears "not modified".
+    kept = "no-store" if path.startswith("/api/") else "no-cache"
+    response.headers.setdefault("Cache-Control", kept)
     return response
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from streams.feed.absorb import Absorber, Item
@@ -12,6 +13,8 @@ from streams.feed.app import create_app
 from streams.feed.clips import NoClips
 from streams.feed.database import Database
 from streams.feed.source import LocalSource, wall_ms
+from streams.feed.tables import metadata
+from tests.feed import postgres
 
 
 class Store:
@@ -27,9 +30,23 @@ class Store:
         self.absorber.absorb([Item(topic, record, now) for topic, record in records], now)
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    found = Store(str(tmp_path / "feed.db"))
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL database."""
+    with postgres.cluster() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """An empty store of either kind."""
+    if request.param == "sqlite":
+        found = Store(str(tmp_path / "feed.db"))
+    else:
+        found = Store(request.getfixturevalue("postgresql"))
+        with found.database.writing() as connection:
+            names = ", ".join(table.name for table in metadata.sorted_tables)
+            connection.execute(sa.text(f"TRUNCATE {names} RESTART IDENTITY"))
     yield found
     found.database.close()
 

@@ -200,3 +200,21 @@ def test_events_reach_only_those_who_may_see_the_call(store: Store) -> None:
 def test_who_watches_a_call_gets_its_words(store: Store) -> None:
     store.take(*live("c1"), ("utterances", utterance("c1", 1, "bonjour")))
     assert [kind for _, kind, _ in events_of(store, 0, 2, call="c1")] == ["call", "utterance"]
+
+
+def test_a_second_instance_on_the_same_database_sees_and_tells_the_same(postgresql: str, store: Store) -> None:
+    if store.database.sqlite:
+        pytest.skip("several instances share PostgreSQL")
+    other = Store(postgresql)
+    try:
+        store.take(*live("c1"), ("alerts", alert("c1", "a")))
+        with TestClient(other.app, base_url="http://127.0.0.1") as there:
+            there.headers["X-CSRF-Token"] = there.get("/api/me").json()["csrf"]
+            assert there.post("/api/alerts/a/acknowledge").status_code == 200
+        with TestClient(store.app, base_url="http://127.0.0.1") as here:
+            assert here.get("/api/alerts/a").json()["feedback"]["acknowledged_by"] == "demo"
+        told = events_of(store, 0, 3)
+        assert told == events_of(other, 0, 3)
+        assert told[-1][2]["feedback"]["acknowledged_by"] == "demo"
+    finally:
+        other.database.close()

@@ -1,0 +1,63 @@
+"""A PostgreSQL of the tests' own, on a socket in a temporary folder."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+USER = "postgres"
+"""PostgreSQL refuses to run as root; its package makes this account."""
+
+
+def programs() -> Path | None:
+    """The folder of the newest PostgreSQL on this machine."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda p: float(p.parts[-3]))
+    if found:
+        return found[-1].parent
+    on_path = shutil.which("postgres")
+    return Path(on_path).resolve().parent if on_path else None
+
+
+def needed() -> Path:
+    """The programs, or a skip; in CI their absence fails."""
+    found = programs()
+    if found is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must have PostgreSQL: see .ci/run")
+        pytest.skip("PostgreSQL is not installed (Debian: apt install postgresql)")
+    return found
+
+
+@contextmanager
+def cluster() -> Iterator[str]:
+    """A fresh cluster; yields the URL of its one database."""
+    binaries = needed()
+    root = os.geteuid() == 0
+    folder = Path(tempfile.mkdtemp(prefix="vigie-pg-"))
+    as_user = ["runuser", "-u", USER, "--"] if root else []
+    if root:
+        account = pwd.getpwnam(USER)
+        os.chown(folder, account.pw_uid, account.pw_gid)
+    data = folder / "data"
+
+    def call(program: str, *arguments: str) -> None:
+        subprocess.run([*as_user, str(binaries / program), *arguments], check=True, capture_output=True, cwd=folder)
+
+    try:
+        call("initdb", "-D", str(data), "-U", USER, "-A", "trust", "-E", "UTF8", "--no-sync")
+        options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+        call("pg_ctl", "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
+        try:
+            yield f"postgresql://{USER}@/postgres?host={folder}"
+        finally:
+            call("pg_ctl", "-D", str(data), "-m", "immediate", "stop")
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
