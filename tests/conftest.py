@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from audio.codec import encode
 from audio.framing import Framer
 from audio.recordings import open_recording
 from audio.vad import SileroModel, load_silero
+from tests.feed import postgres
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +58,10 @@ def blocks_of(native_agent: Int16Array, native_customer: Int16Array, rate: int =
         }
         blocks += framer.add(AudioChunk(start, rate, Encoding.PCM16, legs))
     return blocks + framer.end(None)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """The URL of a PostgreSQL database."""
+    with postgres.cluster() as url:
+        yield url

@@ -14,7 +14,6 @@ from streams.feed.clips import NoClips
 from streams.feed.database import Database
 from streams.feed.source import LocalSource, wall_ms
 from streams.feed.tables import metadata
-from tests.feed import postgres
 
 
 class Store:
@@ -28,13 +27,6 @@ class Store:
     def take(self, *records: tuple[str, dict[str, Any]], at: int | None = None) -> None:
         now = wall_ms() if at is None else at
         self.absorber.absorb([Item(topic, record, now) for topic, record in records], now)
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """The URL of a PostgreSQL database."""
-    with postgres.cluster() as url:
-        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
