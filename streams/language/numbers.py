@@ -1,23 +1,39 @@
 """Numbers in a transcript, in figures or spoken, as runs of digits: "oh seven double five" is 0755.
 
-A run is as long as a caller can be dictating one number: fillers ("euh", "then", "dash") do not end it. Callers group
-digits as they like ("forty five seventy two", "soixante-dix-huit"), and a transcriber drops hyphens, so a run keeps two
-readings: `digits`, where words that make one number are taken together, and `spread`, where each word stands alone.
-Redaction believes whichever is the more dangerous.
+A run is as long as a caller can be dictating one number: hesitations and confirmations ("euh", "yes", "dash") do not end
+it, nor does a word in place of a digit that was misheard. Callers group digits as they like ("forty five seventy two",
+"soixante-dix-huit"), and a transcriber drops hyphens, so a run keeps two readings: `digits`, where words that make one
+number are taken together, and `spread`, where each word stands alone. Redaction believes whichever is the more dangerous.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 from streams.language.text import LANGUAGES, Token, fold, language_code, read_yaml
 
-FILLERS_MAX = 2
-"""Fillers in a row that do not end a dictated number; three words are a sentence."""
-_CARDINAL_MAX = 10**9
+FILLERS_MAX = 4
+"""Fillers in a row that do not end a dictated number ("euh oui alors donc"); more is a pause in dictating."""
+BRIDGED_CHARS_MAX = 9
+"""A misheard digit is a short word; "abonnement" is none."""
+_CARDINAL_MAX = 10**12
+_LETTER_DIGITS = re.compile(r"(?:[a-z]+[235679])+[a-z]*|[235679](?:[a-z]+[235679]?)+")
+"""Arabizi writes letters as single figures ("3afak", "mar7ba"); also "4g", "mp3", "b2b": words, not numbers."""
+
+
+class Group(NamedTuple):
+    """Words `first..last` (inclusive) that make one number."""
+
+    first: int
+    last: int
+    digits: str
+    spread: str
+    spoken: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,30 +42,52 @@ class NumberWords:
 
     values: dict[str, int]
     hundred: frozenset[str]
-    thousand: frozenset[str]
+    thousand: dict[str, int]
     joiners: frozenset[str]
     times: dict[str, int]
     fillers: frozenset[str]
+    sounds_like: frozenset[str]
     articles: frozenset[str]
+    units: frozenset[str]
+    months: frozenset[str]
+
+    def begins(self, word: str) -> bool:
+        """Whether a number can begin with this spoken word."""
+        return word in self.values or word in self.hundred or word in self.thousand
 
 
 @dataclass(frozen=True, slots=True)
 class NumberRun:
-    """Words `first..last` (inclusive) of one dictated number; `groups` are the numbers heard, as digits."""
+    """Words `first..last` (inclusive) of one dictated number; `parts` are the numbers heard, in order."""
 
-    first: int
-    last: int
-    groups: tuple[str, ...]
-    spread: str
+    parts: tuple[Group, ...]
+    bridges: int = 0
+    """Words inside that are neither number nor filler: misheard digits, or no dictation at all."""
+
+    @property
+    def first(self) -> int:
+        return self.parts[0].first
+
+    @property
+    def last(self) -> int:
+        return self.parts[-1].last
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return tuple(part.digits for part in self.parts)
 
     @property
     def digits(self) -> str:
-        return "".join(self.groups)
+        return "".join(part.digits for part in self.parts)
+
+    @property
+    def spread(self) -> str:
+        return "".join(part.spread for part in self.parts)
 
     @property
     def digits_max(self) -> int:
         """Digits in the longer reading. One number on its own ("mille neuf cent quatre-vingt-dix") has only one."""
-        return len(self.digits) if len(self.groups) == 1 else max(len(self.digits), len(self.spread))
+        return len(self.digits) if len(self.parts) == 1 else max(len(self.digits), len(self.spread))
 
 
 @lru_cache(maxsize=8)
@@ -57,31 +95,44 @@ def number_words(language: str | None) -> NumberWords:
     """The language's own words, and those of the other languages that mean nothing else in it."""
     own = language_code(language)
     content = read_yaml("numbers.yaml")
-    excluded = {fold(word) for word in content[own]["not_numbers"]}
+    excluded = _folded(content[own]["not_numbers"])
     values: dict[str, int] = {}
     times: dict[str, int] = {}
-    sets: dict[str, set[str]] = {"hundred": set(), "thousand": set(), "and": set(), "fillers": set()}
+    thousand: dict[str, int] = {}
+    hundred: set[str] = set()
+    units: set[str] = set()
+    months: set[str] = set()
+    fillers = set(_folded(content[own]["fillers"]))
     for code in (own, *(other for other in LANGUAGES if other != own)):
-        part = content[code]
+        part: dict[str, Any] = content[code]
         foreign = code != own
         for name, into in (("values", values), ("times", times)):
             for word, value in part[name].items():
-                if not (foreign and fold(word) in excluded):
-                    into.setdefault(fold(word), value)
+                if not (foreign and fold(str(word)) in excluded):
+                    into.setdefault(fold(str(word)), value)
                 elif 0 <= value < 10:  # between digits of a number that is said in the other language
-                    sets["fillers"].add(fold(word))
-        for name, words in sets.items():
-            if not foreign or name in ("hundred", "thousand"):
-                words |= {fold(word) for word in part[name] if not (foreign and fold(word) in excluded)}
+                    fillers.add(fold(str(word)))
+        for name, size in (("thousand", 1000), ("million", 1_000_000)):
+            thousand |= {word: size for word in _folded(part[name]) if not (foreign and word in excluded)}
+        hundred |= {word for word in _folded(part["hundred"]) if not (foreign and word in excluded)}
+        units |= _folded(part["units"])
+        months |= _folded(part["months"])
     return NumberWords(
         values=values,
-        hundred=frozenset(sets["hundred"]),
-        thousand=frozenset(sets["thousand"]),
-        joiners=frozenset(sets["and"]),
+        hundred=frozenset(hundred),
+        thousand=thousand,
+        joiners=_folded(content[own]["and"]) | _folded(content["ar"]["and"]),
         times=times,
-        fillers=frozenset(sets["fillers"]),
-        articles=frozenset(fold(word) for word in content[own]["articles"]),
+        fillers=frozenset(fillers),
+        sounds_like=_folded(content[own]["sounds_like"]),
+        articles=_folded(content[own]["articles"]),
+        units=frozenset(units - set(values)),
+        months=frozenset(months - set(values)),
     )
+
+
+def _folded(words: Iterable[str]) -> frozenset[str]:
+    return frozenset(fold(str(word)) for word in words)
 
 
 def figures(word: str) -> str:
@@ -96,95 +147,175 @@ def figures(word: str) -> str:
     return "".join(found)
 
 
+@lru_cache(maxsize=20_000)
+def written_digits(word: str) -> str:
+    """`figures`, but of words in which single figures stand for letters none: "3afak", "mp3"."""
+    found = figures(word)
+    if found and word.isascii() and len(word) - len(found) >= 2 and _LETTER_DIGITS.fullmatch(word):
+        return ""
+    return found
+
+
 def number_runs(words: Sequence[Token], language: str | None) -> list[NumberRun]:
     """All dictated numbers among `words`, in order, never overlapping."""
     known = number_words(language)
+    groups = _groups(words, known)
     runs: list[NumberRun] = []
+    parts: list[Group] = []
+    bridges = 0
+    for group in groups:
+        gap = _gap(words, parts, group, known) if parts else None
+        if gap is None:
+            if parts:
+                runs.append(NumberRun(tuple(parts), bridges))
+            parts, bridges = [], 0
+        else:
+            bridges += gap
+        parts.append(group)
+    if parts:
+        runs.append(NumberRun(tuple(parts), bridges))
+    return runs
+
+
+def _gap(words: Sequence[Token], parts: list[Group], after: Group, known: NumberWords) -> int | None:
+    """How many misheard words lie between a number so far and the next group; None: that is another number."""
+    before = parts[-1]
+    between = [words[at].word for at in range(before.last + 1, after.first)]
+    strange = [word for word in between if word not in known.fillers]
+    if not strange:
+        return 0 if len(between) <= FILLERS_MAX else None
+    if len(strange) > 1 or len(between) > FILLERS_MAX:
+        return None
+    word = strange[0]
+    dictated = len(before.digits) <= 2 and len(after.digits) <= 2
+    if word in known.sounds_like:
+        single = len(before.digits) == 1 or len(after.digits) == 1 or (dictated and len(parts) >= 3)
+        return 1 if single else None
+    ordinary = word in known.units or word in known.months or len(word) > BRIDGED_CHARS_MAX
+    return 1 if dictated and len(between) == 1 and not ordinary else None
+
+
+def _groups(words: Sequence[Token], known: NumberWords) -> list[Group]:
+    found = []
     at = 0
     while at < len(words):
         group = _group(words, at, known)
         if group is None:
             at += 1
-            continue
-        first, groups, spread = at, [group[0]], [group[1]]
-        at = end = group[2]
-        while True:
-            while at < len(words) and at - end < FILLERS_MAX and _group(words, at, known) is None:
-                if words[at].word not in known.fillers:
-                    break
-                at += 1
-            more = _group(words, at, known) if at < len(words) else None
-            if more is None:
-                at = end
-                break
-            groups.append(more[0])
-            spread.append(more[1])
-            at = end = more[2]
-        runs.append(NumberRun(first, end - 1, tuple(groups), "".join(spread)))
-    return runs
+        else:
+            found.append(group)
+            at = group.last + 1
+    return found
 
 
-def _group(words: Sequence[Token], at: int, known: NumberWords) -> tuple[str, str, int] | None:
-    """The number that begins at word `at`: its digits, the digits of its words one by one, and the word after it."""
+def _group(words: Sequence[Token], at: int, known: NumberWords) -> Group | None:
+    """The number that begins at word `at`: its digits, and the digits of its words one by one."""
     word = words[at].word
-    written = figures(word)
-    if written:
-        return written, written, at + 1
+    value = known.values.get(word)
+    if value is None and (written := written_digits(word)):
+        return Group(at, at, written, written, False)
     if word in known.times and at + 1 < len(words):
-        digit = figures(words[at + 1].word) or str(known.values.get(words[at + 1].word, ""))
-        return (digit * known.times[word], digit * known.times[word], at + 2) if len(digit) == 1 else None
-    if known.values.get(word) == 0:
-        return "0", "0", at + 1
-    if word in known.values or word in known.hundred or word in known.thousand:
-        return _cardinal(words, at, known)
+        following = words[at + 1].word
+        digit = written_digits(following) or str(known.values.get(following, ""))
+        if len(digit) == 1:
+            return Group(at, at + 1, digit * known.times[word], digit * known.times[word], True)
+        return None
+    if value == 0:
+        return Group(at, at, "0", "0", True)
+    if known.begins(word):
+        return _Cardinal(words, at, known).read()
+    if word[0] == "و" and len(word) > 2 and (rest := known.values.get(word[1:])) is not None:
+        return Group(at, at, str(rest), str(rest), True)
     return None
 
 
-def _cardinal(words: Sequence[Token], at: int, known: NumberWords) -> tuple[str, str, int]:
-    """As many words from `at` on as make one number, greedily: "quatre mille cinq cent soixante-douze" is 4572."""
-    total = current = 0
-    spread: list[str] = []
-    first, start = True, at
-    while at < len(words):
-        word, before = words[at].word, words[at - 1].word if at > start else ""
-        if not first and word in known.joiners and at + 1 < len(words) and _joins(words[at + 1].word, current, known):
-            at += 1
-            word = words[at].word
-        value = known.values.get(word)
-        if word in known.hundred and 0 < current % 1000 < 100:
-            current = current - current % 1000 + current % 1000 * 100
-        elif word in known.hundred and current == 0:
-            current = 100
-        elif word in known.thousand and total == 0 and current < 1000:
-            total, current = max(current, 1) * 1000, 0
-            if total >= _CARDINAL_MAX:
+class _Cardinal:
+    """Reads as many words as make one number, greedily: "quatre mille cinq cent soixante-douze" is 4572."""
+
+    def __init__(self, words: Sequence[Token], at: int, known: NumberWords) -> None:
+        self.words, self.start, self.at, self.known = words, at, at, known
+        self.total = self.current = 0
+        self.spread: list[str] = []
+        self.scale = _CARDINAL_MAX
+        self.before = ""
+
+    def read(self) -> Group:
+        while self.at < len(self.words):
+            word, joined, step = self._next()
+            if not word or not self._take(word, joined):
                 break
-        elif value and (current == 0 and (first or total) or _fits(value, current, word, before)):
-            current = current + 76 if (word in ("vingt", "vingts") and current % 100 == 4) else current + value
-            spread.append(str(value))
+            self.before = word
+            self.at += step
+        digits = str(self.total + self.current)
+        return Group(self.start, self.at - 1, digits, "".join(self.spread) or digits, True)
+
+    def _next(self) -> tuple[str, bool, int]:
+        """The next word, whether "and" joins it ("trinta e dois", "خمسة وعشرين"), and how many tokens that takes."""
+        word = self.words[self.at].word
+        if self.at == self.start:
+            return word, False, 1
+        if word in self.known.joiners:
+            follows = self._after()
+            return (follows, True, 2) if self._joins(follows) else ("", False, 0)
+        if word[0] == "و" and word not in self.known.values and self._joins(word[1:]):
+            return word[1:], True, 1
+        return word, False, 1
+
+    def _after(self) -> str:
+        return self.words[self.at + 1].word if self.at + 1 < len(self.words) else ""
+
+    def _joins(self, word: str) -> bool:
+        """Whether "and" before `word` belongs to one number: "hundred and five", "vingt et un", "trinta e dois"."""
+        value, current = self.known.values.get(word), self.current
+        if word in self.known.hundred or word in self.known.thousand:
+            return current == 0 and bool(self.total)
+        if not value:
+            return False
+        if current == 0:
+            return bool(self.total)
+        if current % 10 and current % 100 < 10:  # "خمسة وعشرين": the unit comes first
+            return value in range(20, 100, 10)
+        return current % 100 == 0 or (current % 10 == 0 and current % 100 >= 20 and (value < 10 or value in (11, 12)))
+
+    def _take(self, word: str, joined: bool) -> bool:
+        """Whether `word` continues the number; if so it is added."""
+        known, current = self.known, self.current
+        value = known.values.get(word)
+        if word in known.hundred and 0 < current % 1000 < 10:
+            self.current = current - current % 1000 + current % 1000 * 100
+        elif word in known.hundred and current == 0:
+            self.current = 100
+        elif (size := known.thousand.get(word)) and size < self.scale and current < 1000 and (current or not self.total):
+            self.total, self.current, self.scale = self.total + max(current, 1) * size, 0, size
+        elif value and (self.at == self.start or (current == 0 and self.total) or self._fits(value, word, joined)):
+            ninety = word in ("vingt", "vingts") and current % 100 == 4
+            self.current = current + (76 if ninety else value)
+            self.spread.append(str(value))
         else:
-            break
-        first = False
-        at += 1
-    return str(total + current), "".join(spread), at
-
-
-def _joins(word: str, current: int, known: NumberWords) -> bool:
-    """Whether "and" before `word` belongs to one number: "hundred and five", "vingt et un", "trinta e dois"."""
-    value = known.values.get(word)
-    return bool(value) and (current % 100 == 0 or (current % 10 == 0 and current % 100 >= 20 and (value or 0) < 12))
-
-
-def _fits(value: int, current: int, word: str, before: str) -> bool:
-    """Whether `value` continues a number that stands at `current`; `before` is the word just before it."""
-    if current == 0:
-        return False
-    if word in ("vingt", "vingts") and before == "quatre":
-        return current % 100 == 4
-    if before in ("soixante", "vingt", "vingts", "et") and current % 100 in (60, 80) and 10 <= value < 17:
+            return False
         return True
-    if before == "dix" and 7 <= value <= 9 and current % 100 in (10, 70, 90):
-        return True
-    if value < 10:
-        return current % 10 == 0 and current % 100 != 10
-    return current % (100 if value < 100 else 1000) == 0
+
+    def _fits(self, value: int, word: str, joined: bool) -> bool:
+        """Whether `value` continues a number that stands at `current`."""
+        current, before = self.current, self.before
+        if current == 0:
+            return False
+        if word in ("vingt", "vingts") and before == "quatre":
+            return current % 100 == 4
+        if joined and value in range(20, 100, 10) and 0 < current % 100 < 10:
+            return True
+        if value == 10 and not joined and 3 <= current % 100 < 10 and before in _ARABIC_UNITS:
+            return True  # "خمسة عشر" is 15
+        if before in ("soixante", "vingt", "vingts", "et") and current % 100 in (60, 80) and 10 <= value < 17:
+            return True
+        if joined and current % 100 == 60 and value == 11:
+            return True  # "soixante et onze"
+        if before == "dix" and 7 <= value <= 9 and current % 100 in (10, 70, 90):
+            return True
+        if value < 10:
+            eighty = word == "quatre" and self._after() in ("vingt", "vingts") and current % 100
+            return current % 10 == 0 and current % 100 != 10 and not eighty
+        return current % (100 if value < 100 else 1000) == 0
+
+
+_ARABIC_UNITS = frozenset(fold(word) for word in "ثلاثة ثلاث اربعة اربع خمسة خمس ستة ست سبعة سبع ثمانية ثمان ثماني تسعة تسع".split())
