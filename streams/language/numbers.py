@@ -13,17 +13,25 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from streams.language.text import LANGUAGES, Token, fold, language_code, read_yaml
 
 FILLERS_MAX = 4
 """Fillers in a row that do not end a dictated number ("euh oui alors donc"); more is a pause in dictating."""
+LEADING_WORDS_MAX = 8
+"""Words around a pause that do not end a number dictated over it."""
 BRIDGED_CHARS_MAX = 9
 """A misheard digit is a short word; "abonnement" is none."""
 _CARDINAL_MAX = 10**12
 _LETTER_DIGITS = re.compile(r"(?:[a-z]+[235679])+[a-z]*|[235679](?:[a-z]+[235679]?)+")
 """Arabizi writes letters as single figures ("3afak", "mar7ba"); also "4g", "mp3", "b2b": words, not numbers."""
+
+
+_QUANTITY = re.compile(
+    r"\d{1,2}h(?:\d\d)?|\d+(?:st|nd|rd|th|e|er|eme|ere|o|a|am|pm|g|k|km|gb|mb|go|mo|eur|euros?|mad|dh|dhs|min|mn|kwh|m|cm|kg|s|x)"
+)
 
 
 class Group(NamedTuple):
@@ -47,6 +55,7 @@ class NumberWords:
     times: dict[str, int]
     fillers: frozenset[str]
     sounds_like: frozenset[str]
+    continues: frozenset[str]
     articles: frozenset[str]
     units: frozenset[str]
     months: frozenset[str]
@@ -61,8 +70,8 @@ class NumberRun:
     """Words `first..last` (inclusive) of one dictated number; `parts` are the numbers heard, in order."""
 
     parts: tuple[Group, ...]
-    bridges: int = 0
-    """Words inside that are neither number nor filler: misheard digits, or no dictation at all."""
+    bridges: tuple[int, ...] = ()
+    """Parts before which a word stands that is neither number nor filler: a misheard digit, or no dictation at all."""
 
     @property
     def first(self) -> int:
@@ -85,9 +94,18 @@ class NumberRun:
         return "".join(part.spread for part in self.parts)
 
     @property
+    def solid_digits_max(self) -> int:
+        """Digits of the longest stretch without a strange word."""
+        edges = [0, *self.bridges, len(self.parts)]
+        pieces = [NumberRun(self.parts[start:end]) for start, end in pairwise(edges) if end > start]
+        return max(piece.digits_max for piece in pieces)
+
+    @property
     def digits_max(self) -> int:
-        """Digits in the longer reading. One number on its own ("mille neuf cent quatre-vingt-dix") has only one."""
-        return len(self.digits) if len(self.parts) == 1 else max(len(self.digits), len(self.spread))
+        """Digits in the longer reading. One number on its own ("mille neuf cent quatre-vingt-dix") has only one, and
+        of several not all are two that were taken for one."""
+        joined = len(self.digits)
+        return joined if len(self.parts) == 1 else max(joined, min(len(self.spread), joined * 4 // 3))
 
 
 @lru_cache(maxsize=8)
@@ -125,6 +143,7 @@ def number_words(language: str | None) -> NumberWords:
         times=times,
         fillers=frozenset(fillers),
         sounds_like=_folded(content[own]["sounds_like"]),
+        continues=_folded(content[own]["continues"]) | fillers,
         articles=_folded(content[own]["articles"]),
         units=frozenset(units - set(values)),
         months=frozenset(months - set(values)),
@@ -149,38 +168,60 @@ def figures(word: str) -> str:
 
 @lru_cache(maxsize=20_000)
 def written_digits(word: str) -> str:
-    """`figures`, but of words in which single figures stand for letters none: "3afak", "mp3"."""
+    """`figures`, but of words in which single figures stand for letters none ("3afak", "mp3"), nor of a quantity ("10h30")."""
     found = figures(word)
-    if found and word.isascii() and len(word) - len(found) >= 2 and _LETTER_DIGITS.fullmatch(word):
-        return ""
+    if found and found != word and word.isascii():
+        letters = len(word) - len(found) >= 2 and _LETTER_DIGITS.fullmatch(word)
+        if letters or (len(found) <= 6 and _QUANTITY.fullmatch(word)):
+            return ""
     return found
 
 
-def number_runs(words: Sequence[Token], language: str | None) -> list[NumberRun]:
-    """All dictated numbers among `words`, in order, never overlapping."""
+def number_runs(
+    words: Sequence[Token], language: str | None, breaks: Sequence[int] = (), loose: bool = False
+) -> list[NumberRun]:
+    """All dictated numbers among `words`, in order, never overlapping.
+
+    `breaks` are the words with which further utterances of the same party begin: a number goes on over them although
+    other words lead on ("and the rest is"); when `loose`, whatever these words are.
+    """
     known = number_words(language)
-    groups = _groups(words, known)
     runs: list[NumberRun] = []
     parts: list[Group] = []
-    bridges = 0
-    for group in groups:
-        gap = _gap(words, parts, group, known) if parts else None
+    bridges: list[int] = []
+    for group in _groups(words, known):
+        gap = _gap(words, parts, group, known, breaks, loose) if parts else None
         if gap is None:
-            if parts:
-                runs.append(NumberRun(tuple(parts), bridges))
-            parts, bridges = [], 0
-        else:
-            bridges += gap
+            _close(runs, parts, bridges, words, known)
+            parts, bridges = [], []
+        elif gap:
+            bridges.append(len(parts))
         parts.append(group)
-    if parts:
-        runs.append(NumberRun(tuple(parts), bridges))
+    _close(runs, parts, bridges, words, known)
     return runs
 
 
-def _gap(words: Sequence[Token], parts: list[Group], after: Group, known: NumberWords) -> int | None:
+def _close(runs: list[NumberRun], parts: list[Group], bridges: list[int], words: Sequence[Token], known: NumberWords) -> None:
+    if len(parts) > 1 and parts[-1].last + 1 < len(words):
+        last, after = parts[-1], words[parts[-1].last + 1].word
+        article = last.first == last.last and words[last.first].word in known.articles
+        if article and last.first > parts[-2].last + 1 and after not in known.fillers:
+            parts = parts[:-1]  # "… 14315 é um american express"
+    if parts:
+        runs.append(NumberRun(tuple(parts), tuple(at for at in bridges if at < len(parts))))
+
+
+def _gap(
+    words: Sequence[Token], parts: list[Group], after: Group, known: NumberWords, breaks: Sequence[int], loose: bool
+) -> int | None:
     """How many misheard words lie between a number so far and the next group; None: that is another number."""
     before = parts[-1]
+    if after.first == before.last + 1:
+        return 0
     between = [words[at].word for at in range(before.last + 1, after.first)]
+    if any(before.last < at <= after.first for at in breaks):
+        leads_on = loose or all(word in known.continues for word in between)
+        return 0 if len(between) <= LEADING_WORDS_MAX and leads_on else None
     strange = [word for word in between if word not in known.fillers]
     if not strange:
         return 0 if len(between) <= FILLERS_MAX else None

@@ -1,20 +1,37 @@
 """Redaction of one party's utterances, in order, before anything of them is published.
 
-Callers pause inside a card number, and each pause ends an utterance. So an utterance that ends in a number waits, up to
-5 s of media time, for the next: the number is then seen whole. Waiting records are kept as they came; a snapshot of a
-`Redactor` therefore holds unredacted words and belongs where calls.speech belongs.
+Callers pause inside a card number, and each pause ends an utterance. So an utterance that ends in a number, or inside
+an address, waits for the next: up to 5 s of media time by that party's own clock. What the other party says in between
+("mm-hm", "go on") is no sign that ours is silent, for an utterance is known only when it is over: by the other's clock a
+number that is being dictated waits 10 s more. Twelve utterances at most are held.
+
+What comes later than that cannot be taken back from a topic. Its digits still count together with those that were
+published, so the rest is hidden; and its record names, as `earlier`, the spans and the audio of what went before, so that
+a clip that is not yet cut mutes them and a store that can still hide them does.
+
+Waiting records are kept as they came; a snapshot of a `Redactor` therefore holds unredacted words and belongs where
+calls.speech belongs.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from audio.state import Stateful
+from streams.language.announcements import announcements, codes_for
+from streams.language.emails import unfinished
+from streams.language.marking import marked, redacted_words
 from streams.language.numbers import NumberRun, number_runs, number_words
-from streams.language.secrets import RedactionSettings, Secret, find_secrets
+from streams.language.secrets import Mode, RedactionSettings, Secret, find_secrets
 from streams.language.text import Token, tidy, tokens
 
 Record = dict[str, Any]
+_UNREAD = ("sentiment", "phrases", "redactions")
+"""What is read from the words as they are published."""
+DICTATED_DIGITS_MIN = 3
+READ_BACK_DIGITS_MIN = 4
+_HEARD_DIGITS_MAX = 40
 
 
 def redact_text(
@@ -23,30 +40,64 @@ def redact_text(
     """`text` with marks such as [card] in place of secrets, and `{kind, start, end}` of each mark in the new text."""
     text = tidy(text)
     words = tokens(text)
-    secrets, _ = find_secrets(text, words, language, settings or RedactionSettings(), expected)
-    return _marked(text, words, secrets)
+    settings = (settings or RedactionSettings()).for_utterance(language)
+    secrets, _ = find_secrets(text, words, language, settings, expected)
+    return marked(text, words, secrets)
 
 
-def _marked(text: str, words: list[Token], secrets: list[Secret]) -> tuple[str, list[Record]]:
-    parts: list[str] = []
-    marks: list[Record] = []
-    length = copied = 0
-    for secret in secrets:
-        before = text[copied : words[secret.first].start]
-        mark = f"[{secret.kind}]"
-        parts += [before, mark]
-        length += len(before)
-        marks.append({"kind": secret.kind, "start": length, "end": length + len(mark)})
-        length += len(mark)
-        copied = words[secret.last].end
-    parts.append(text[copied:])
-    return "".join(parts), marks
+def apply_earlier(utterances: Iterable[Record]) -> list[Record]:
+    """The utterances of a call with the spans that later ones name as `earlier` hidden as well.
+
+    For stores that have not let go of a call yet; the last span of a text is hidden first, so that offsets hold.
+    """
+    out = [dict(utterance) for utterance in utterances]
+    spans: dict[str, list[Record]] = {}
+    for utterance in out:
+        for span in utterance.get("earlier") or ():
+            spans.setdefault(span["utterance_id"], []).append(span)
+    for utterance in out:
+        for span in sorted(spans.get(utterance.get("utterance_id", ""), ()), key=lambda s: -s["start"]):
+            _hide(utterance, span)
+    return out
+
+
+def _hide(utterance: Record, span: Record) -> None:
+    mark = f"[{span['kind']}]"
+    start, end = span["start"], span["end"]
+    text, shift = utterance["text"], len(mark) - (end - start)
+    utterance["text"] = text[:start] + mark + text[end:]
+    words = [dict(word) for word in utterance.get("words") or ()]
+    for word in words[span["word_from"] : span["word_to"]] if "word_from" in span else ():
+        word["word"] = mark
+    utterance["words"] = words
+    kept = [
+        {**item, "start": item["start"] + shift, "end": item["end"] + shift} if item["start"] >= end else item
+        for item in utterance.get("redactions") or ()
+    ]
+    own = {key: value for key, value in span.items() if key != "utterance_id"}
+    kept.append({**own, "end": start + len(mark)})
+    utterance["redactions"] = sorted(kept, key=lambda item: item["start"])
+    for name in ("phrases",):
+        utterance[name] = [
+            {**p, "start": p["start"] + shift, "end": p["end"] + shift} if p.get("start", 0) >= end else p
+            for p in utterance.get(name) or ()
+            if not (p.get("start", 0) < end and start < p.get("end", 0))
+        ]
 
 
 class Redactor(Stateful):
     """One party of one call. What goes in through `push` comes out, in order, redacted, from `push` or `flush`."""
 
-    STATE = ("_held", "_expected", "_expected_until_ms", "_published_digits", "_published_until_ms")
+    STATE = (
+        "_held",
+        "_expected",
+        "_expected_until_ms",
+        "_published_digits",
+        "_published_until_ms",
+        "_published",
+        "_other_digits",
+        "_other_until_ms",
+    )
 
     def __init__(self, settings: RedactionSettings | None = None, language: str | None = None) -> None:
         self.settings = settings or RedactionSettings()
@@ -56,6 +107,10 @@ class Redactor(Stateful):
         self._expected_until_ms = 0
         self._published_digits = 0
         self._published_until_ms = 0
+        self._published: list[Record] = []
+        """Spans of those published digits, as a later record may name them."""
+        self._other_digits = ""
+        self._other_until_ms = 0
 
     @property
     def holding(self) -> bool:
@@ -64,32 +119,58 @@ class Redactor(Stateful):
     def push(self, utterance: Record) -> list[Record]:
         """The records that may be published now that `utterance` has come (often itself; none while a number is held).
 
-        A record needs `start_ms`, `end_ms`, `text`; `language` and `words` (`{word, start_ms, end_ms, …}`) are used
-        when they are there. Redacted records gain `redactions`: `{kind, start, end, word_from, word_to, from_ms, to_ms}`,
-        characters and words (`word_to` exclusive) of the redacted record, and the stretch of audio to mute (the whole
-        utterance when word times are unknown). `sentiment` and `phrases` of the words as they were are taken away.
+        A record needs `start_ms`, `end_ms`, `text`; `language`, `confidence` and `words` (`{word, start_ms, end_ms, …}`)
+        are used when they are there. Redacted records gain `redactions`: `{kind, start, end, word_from, word_to,
+        from_ms, to_ms}`, characters and words (`word_to` exclusive) of the redacted record, and the stretch of audio to
+        mute (the whole utterance when word times are unknown). `sentiment` and `phrases` of the words as they were are
+        taken away.
         """
-        released = self.flush(int(utterance["start_ms"]))
-        record = {key: value for key, value in utterance.items() if key not in ("sentiment", "phrases", "redactions")}
+        record = {key: value for key, value in utterance.items() if key not in _UNREAD}
         record["text"] = tidy(str(record.get("text") or ""))
+        if self.settings.mode is Mode.OFF:
+            return [{**record, "words": [dict(word) for word in record.get("words") or ()], "redactions": []}]
+        released = self.flush(int(utterance["start_ms"]))
         words = tokens(record["text"])
-        if self._held and words and not self._begins_with_number(words, record):
+        if self._held and words and not self._leads_on(words, record):
             released += self._release(len(self._held))
         self._held.append(record)
-        return released + self._release(self._ready())
+        return released + self._release(self._ready(words))
 
-    def flush(self, now_ms: int | None) -> list[Record]:
-        """What has waited long enough at `now_ms`; everything when it is None (the call has ended)."""
-        if self._held and (now_ms is None or now_ms - int(self._held[-1]["end_ms"]) >= self.settings.hold_ms):
+    def flush(self, now_ms: int | None, by_other: bool = False) -> list[Record]:
+        """What has waited long enough at `now_ms`; everything when it is None (the call has ended).
+
+        `by_other`: that is when the other party fell silent, and ours may be speaking.
+        """
+        if not self._held:
+            return []
+        wait_ms = self.settings.hold_ms
+        if by_other and now_ms is not None and self._is_dictating():
+            wait_ms += self.settings.talked_over_ms
+        if now_ms is None or now_ms - int(self._held[-1]["end_ms"]) >= wait_ms:
             return self._release(len(self._held))
         return []
 
     def overheard(self, utterance: Record) -> None:
-        """What the other party said: after "the card number please" a short number is a secret too."""
+        """What the other party said: after "the card number please" a short number is a secret too, and so is one that
+        is read back."""
+        if self.settings.mode is Mode.OFF:
+            return
         text = tidy(str(utterance.get("text") or ""))
-        _, kind = find_secrets(text, tokens(text), self._language(utterance), self.settings)
+        words, language = tokens(text), self._language(utterance)
+        known = announcements(codes_for(language))
+        if not known.heat(words):
+            return
+        end_ms = int(utterance["end_ms"])
+        _, kind = find_secrets(text, words, language, self.settings)
         if kind and kind != "password":
-            self._expect(kind, int(utterance["end_ms"]))
+            self._expect(kind, end_ms)
+        elif kind:
+            self._expect("password", end_ms)
+        runs = [run for run in number_runs(words, language) if run.digits_max >= DICTATED_DIGITS_MIN]
+        if runs:
+            fresh = self._other_digits if int(utterance["start_ms"]) <= self._other_until_ms else ""
+            self._other_digits = (fresh + runs[-1].digits)[-_HEARD_DIGITS_MAX:]
+            self._other_until_ms = end_ms + self.settings.continued_ms
 
     def _expect(self, kind: str, at_ms: int) -> None:
         self._expected, self._expected_until_ms = kind, at_ms + self.settings.expected_ms
@@ -97,52 +178,90 @@ class Redactor(Stateful):
     def _language(self, record: Record) -> str | None:
         return record.get("language") or self.language
 
-    def _begins_with_number(self, words: list[Token], record: Record) -> bool:
-        runs = number_runs(words, self._language(record))
-        fillers = number_words(self._language(record)).fillers
-        return bool(runs) and all(token.word in fillers for token in words[: runs[0].first])
+    def _settings(self, record: Record) -> RedactionSettings:
+        return self.settings.for_utterance(self._language(record), record.get("confidence"))
 
-    def _ready(self) -> int:
-        """How many of the held records, from the oldest on, have nothing more to wait for."""
-        if len(self._held) > self.settings.held_utterances_max:
-            return len(self._held)
-        _, words, owners = self._joined(len(self._held))
-        language = self._language(self._held[-1])
-        runs = number_runs(words, language)
-        if not words or not runs or owners[-1] != owners[runs[-1].last]:
-            return len(self._held)
+    def _leads_on(self, words: list[Token], record: Record) -> bool:
+        """Whether these words may go on with what is held: they begin with a number, or are no more than a breath."""
+        language = self._language(record)
         known = number_words(language)
-        last: NumberRun = runs[-1]
-        if any(token.word not in known.fillers for token in words[last.last + 1 :]):
-            return len(self._held)
-        lone = last.first == last.last and words[last.last].word in known.articles
-        return len(self._held) if lone and last.first > 0 else owners[last.first]
+        runs = number_runs(words, language)
+        lead = words[: runs[0].first] if runs else words
+        if all(token.word in known.continues for token in lead) or (lead and self._address_held()):
+            return True
+        return self._settings(record).strict and len(lead) <= 5 and self._is_dictating()
 
-    def _joined(self, count: int) -> tuple[str, list[Token], list[int]]:
-        """The first `count` held texts as one, its words, and which record each word is of."""
+    def _address_held(self) -> bool:
+        last = self._held[-1]
+        return unfinished(tokens(last["text"]), announcements(codes_for(self._language(last)))) or self._awaits_address()
+
+    def _awaits_address(self) -> bool:
+        return self._expected == "email" and int(self._held[0]["start_ms"]) <= self._expected_until_ms
+
+    def _is_dictating(self) -> bool:
+        """Whether what is held is more than some number at the end of a sentence."""
+        start_ms = int(self._held[0]["start_ms"])
+        if (self._expected and start_ms <= self._expected_until_ms) or len(self._held) > 1:
+            return True
+        runs = number_runs(tokens(self._held[-1]["text"]), self._language(self._held[-1]))
+        return bool(runs) and runs[-1].digits_max >= DICTATED_DIGITS_MIN
+
+    def _ready(self, newest: list[Token]) -> int:
+        """How many of the held records, from the oldest on, have nothing more to wait for."""
+        count = len(self._held)
+        if count > self.settings.held_utterances_max:
+            return count
+        language = self._language(self._held[-1])
+        known = announcements(codes_for(language))
+        if count == 1 and newest and not known.heat(newest):
+            return 1 if not (self._awaits_address() and len(newest) <= 6) else 0
+        _, words, owners, breaks = self._joined(count)
+        if words and (unfinished(words, known) or (self._awaits_address() and len(words) <= 6)):
+            return owners[-1]
+        runs = number_runs(words, language, breaks)
+        if not words or not runs:
+            return count
+        last: NumberRun = runs[-1]
+        numbers = number_words(language)
+        after = words[last.last + 1 :]
+        if any(token.word not in numbers.continues for token in after) or len(after) > 8:
+            return count
+        lone = last.first == last.last and words[last.last].word in numbers.articles
+        return count if lone and last.first > 0 and not self._expected else owners[last.first]
+
+    def _joined(self, count: int) -> tuple[str, list[Token], list[int], list[int]]:
+        """The first `count` held texts as one, its words, which record each word is of, and where records begin."""
         text = ""
         words: list[Token] = []
         owners: list[int] = []
+        breaks: list[int] = []
         for index, record in enumerate(self._held[:count]):
             found = tokens(record["text"])
+            breaks += [len(words)] if index else []
             words += [Token(token.word, token.start + len(text), token.end + len(text)) for token in found]
             owners += [index] * len(found)
             text += record["text"] + " "
-        return text, words, owners
+        return text, words, owners, breaks
 
     def _release(self, count: int) -> list[Record]:
         """The oldest `count` records, redacted in sight of everything that is held."""
         if count == 0:
             return []
-        text, words, owners = self._joined(len(self._held))
+        text, words, owners, breaks = self._joined(len(self._held))
         start_ms = int(self._held[0]["start_ms"])
         expected = self._expected if start_ms <= self._expected_until_ms else None
         before = self._published_digits if start_ms <= self._published_until_ms else 0
         language = self._language(self._held[-1])
-        secrets, following = find_secrets(text, words, language, self.settings, expected, before)
+        strictest = [settings for record in self._held if (settings := self._settings(record)).strict]
+        settings = strictest[0] if strictest else self.settings
+        secrets, following = find_secrets(
+            text, words, language, settings, expected, before, heard=None, breaks=breaks
+        )
+        secrets = self._read_back(secrets, words, language, start_ms, breaks)
         released = []
         for index, record in enumerate(self._held[:count]):
             own = [position for position, owner in enumerate(owners) if owner == index]
+            mine: list[Secret] = []
             if own:
                 first, last = own[0], own[-1]
                 mine = [
@@ -150,27 +269,69 @@ class Redactor(Stateful):
                     for kind, start, end in secrets
                     if start <= last and end >= first
                 ]
-            else:
-                mine = []
-            released.append(self._redacted(record, mine))
+            out = self._redacted(record, mine, settings)
+            if before and mine and mine[0].first <= 8 and index == 0 and self._published:
+                out["earlier"] = [{**span, "kind": mine[0].kind} for span in self._published]
+            released.append(out)
             if following and own and index == count - 1:
                 self._expect(following, int(record["end_ms"]))
-        self._remember(words, owners, count, language)
+        self._remember(words, owners, count, language, secrets, released)
         del self._held[:count]
         return released
 
-    def _remember(self, words: list[Token], owners: list[int], count: int, language: str | None) -> None:
+    def _read_back(
+        self, secrets: list[Secret], words: list[Token], language: str | None, start_ms: int, breaks: list[int]
+    ) -> list[Secret]:
+        """Also what repeats the digits the other party has just dictated."""
+        if not self._other_digits or start_ms > self._other_until_ms:
+            return secrets
+        if len(self._other_digits) <= self.settings.digits_max:
+            return secrets
+        more = [
+            Secret("number", run.first, run.last)
+            for run in number_runs(words, language, breaks)
+            if run.digits_max >= READ_BACK_DIGITS_MIN
+            and run.digits in self._other_digits
+            and not any(secret.first <= run.last and run.first <= secret.last for secret in secrets)
+        ]
+        return sorted([*secrets, *more], key=lambda secret: secret.first)
+
+    def _remember(
+        self,
+        words: list[Token],
+        owners: list[int],
+        count: int,
+        language: str | None,
+        secrets: list[Secret],
+        released: list[Record],
+    ) -> None:
         """Count the digits that the last released words end in: a number may go on after the hold."""
         gone = [token for token, owner in zip(words, owners, strict=True) if owner < count]
         runs = number_runs(gone, language)
-        trailing = runs and runs[-1].last >= len(gone) - 2
+        trailing = bool(runs) and runs[-1].last >= len(gone) - 4
         self._published_digits = runs[-1].digits_max if trailing else 0
         self._published_until_ms = int(self._held[count - 1]["end_ms"]) + self.settings.continued_ms
+        self._published = []
+        if not trailing or any(s.first <= runs[-1].last and runs[-1].first <= s.last for s in secrets):
+            return
+        for index in range(owners[runs[-1].first], owners[runs[-1].last] + 1):
+            own = [position for position, owner in enumerate(owners) if owner == index]
+            first, last = max(runs[-1].first, own[0]) - own[0], min(runs[-1].last, own[-1]) - own[0]
+            self._published.append(self._span(self._held[index], released[index], first, last))
 
-    def _redacted(self, record: Record, secrets: list[Secret]) -> Record:
+    def _span(self, record: Record, released: Record, first: int, last: int) -> Record:
+        """Words `first..last` of a record, as they lie in what was released of it."""
         found = tokens(record["text"])
-        text, marks = _marked(record["text"], found, secrets)
-        words, places = _redacted_words(record, found, secrets, self._language(record), self.settings)
+        probe = self._redacted(record, [Secret("number", first, last)], self.settings)["redactions"][0]
+        shift = len(released["text"]) - len(record["text"])  # marks stand before the trailing digits
+        times = {key: probe[key] for key in ("from_ms", "to_ms", "word_from", "word_to") if key in probe}
+        start, end = found[first].start + shift, found[last].end + shift
+        return {"utterance_id": record.get("utterance_id"), "start": start, "end": end, **times}
+
+    def _redacted(self, record: Record, secrets: list[Secret], settings: RedactionSettings) -> Record:
+        found = tokens(record["text"])
+        text, marks = marked(record["text"], found, secrets)
+        words, places = redacted_words(record, found, secrets, self._language(record), settings)
         start_ms, end_ms = int(record["start_ms"]), int(record["end_ms"])
         for mark, place in zip(marks, places, strict=True):
             from_ms, to_ms = start_ms, end_ms
@@ -178,34 +339,7 @@ class Redactor(Stateful):
                 mark["word_from"], mark["word_to"] = place
                 first, last = record["words"][place[0]], record["words"][place[1] - 1]
                 if first.get("start_ms") is not None and last.get("end_ms") is not None:
-                    from_ms = max(start_ms, int(first["start_ms"]) - self.settings.mute_margin_ms)
-                    to_ms = min(end_ms, int(last["end_ms"]) + self.settings.mute_margin_ms)
+                    from_ms = max(start_ms, int(first["start_ms"]) - settings.mute_margin_ms)
+                    to_ms = min(end_ms, int(last["end_ms"]) + settings.mute_margin_ms)
             mark["from_ms"], mark["to_ms"] = from_ms, max(from_ms, to_ms)
         return {**record, "text": text, "words": words, "redactions": marks}
-
-
-def _redacted_words(
-    record: Record, found: list[Token], secrets: list[Secret], language: str | None, settings: RedactionSettings
-) -> tuple[list[Record], list[tuple[int, int] | None]]:
-    """The record's words with secrets marked, and which words each secret covers (None: words and text disagree)."""
-    words = [dict(word) for word in record.get("words") or ()]
-    text, owners = "", []
-    heard: list[Token] = []
-    for index, word in enumerate(words):
-        spoken = tokens(tidy(str(word.get("word", ""))))
-        heard += [Token(token.word, token.start + len(text), token.end + len(text)) for token in spoken]
-        owners += [index] * len(spoken)
-        text += tidy(str(word.get("word", ""))) + " "
-    places: list[tuple[int, int] | None] = [None] * len(secrets)
-    if [token.word for token in heard] == [token.word for token in found]:
-        marked = [(secret.kind, owners[secret.first], owners[secret.last] + 1) for secret in secrets]
-        places = [(first, end) for _, first, end in marked]
-    else:
-        own, _ = find_secrets(text, heard, language, settings)
-        marked = [(secret.kind, owners[secret.first], owners[secret.last] + 1) for secret in own]
-        hidden = {token.word for secret in secrets for token in found[secret.first : secret.last + 1]}
-        marked += [("number", at, at + 1) for at, token in zip(owners, heard, strict=True) if token.word in hidden]
-    for kind, first, end in marked:
-        for word in words[first:end]:
-            word["word"] = f"[{kind}]"
-    return words, places

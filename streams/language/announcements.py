@@ -1,0 +1,161 @@
+"""What announces a secret, in one or more languages: "my code is", "le numéro de ma carte", "الرمز السري ديالي هو".
+
+Recognisers make mistakes in these words too, so a word one edit away from an announcing noun counts as that noun. Most
+utterances hold neither such a noun nor a number: `heat` says so from a table, and nothing else is tried on them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from streams.language.numbers import number_words, written_digits
+from streams.language.text import LANGUAGES, Line, Token, compile_patterns, fold, language_code, read_yaml
+
+NUMBER, NOUN, AT = 1, 2, 4
+"""What a word may be part of: a number, an announcement, a spoken address."""
+FUZZY_CHARS_MIN = 5
+"""Shorter words have too many neighbours ("code", "mode", "core")."""
+SEEN_WORDS_MAX = 50_000
+_PROCLITICS = "وفبلك"
+"""Arabic particles that are written with the word they stand before."""
+
+
+class Announced(NamedTuple):
+    """Words `first..end` (exclusive) announce a number of at least `least` digits of this kind; "open": no secret."""
+
+    first: int
+    end: int
+    kind: str
+    least: int
+
+
+class _Kind(NamedTuple):
+    name: str
+    least: int
+    pattern: re.Pattern[str]
+    nouns: frozenset[str]
+
+
+class Announcements:
+    """The announcing words of some languages, compiled."""
+
+    def __init__(self, codes: tuple[str, ...]) -> None:
+        content = read_yaml("redaction.yaml")
+        own = [content[code] for code in codes]
+
+        def words(name: str) -> frozenset[str]:
+            return frozenset(fold(str(word)) for part in own for word in part[name])
+
+        self.nouns = words("nouns")
+        self.at, self.dot, self.link = words("at"), words("dot"), words("link")
+        self.stops, self.harmless = words("stops"), words("harmless")
+        self.providers = frozenset(content["providers"])
+        self.endings = frozenset(fold(str(word)) for word in content["endings"])
+        self.kinds = [self._kind(own, kind, least) for kind, least in content["kinds"].items()]
+        self.open = self._kind(own, "open", 0)
+        self.unless = self._kind(own, "unless", 0)
+        self.reverse = self._kind(own, "reverse", 0)
+        self.password = self._kind(own, "password", 0)
+        self.email = self._kind(own, "email", 0)
+        self._near = {short: noun for noun in sorted(self.nouns) for short in _shortened(noun)}
+        self._numbers = number_words(codes[0])
+        self._seen: dict[str, tuple[int, str]] = {}
+
+    def _kind(self, own: Sequence[dict[str, list[str]]], name: str, least: int) -> _Kind:
+        pattern = compile_patterns([str(line) for part in own for line in part[name]])
+        literals = frozenset(re.findall(r"[^\W_]+", " ".join(fold(str(line)) for part in own for line in part[name])))
+        return _Kind(name, least, pattern, literals & self.nouns)
+
+    def heat(self, words: Sequence[Token]) -> int:
+        """NUMBER, NOUN and AT, joined, as far as any of the words may be part of one; 0: there is no secret here."""
+        found = 0
+        seen = self._seen
+        for token in words:
+            known = seen.get(token.word)
+            found |= known[0] if known is not None else self._look(token.word)[0]
+        return found
+
+    def plain(self, words: Sequence[Token]) -> Line:
+        """The words with those that are near an announcing noun written as that noun."""
+        return Line([Token(self._look(token.word)[1], token.start, token.end) for token in words])
+
+    def _look(self, word: str) -> tuple[int, str]:
+        known = self._seen.get(word)
+        if known is None:
+            if len(self._seen) >= SEEN_WORDS_MAX:
+                self._seen.clear()
+            known = self._seen[word] = self._of(word)
+        return known
+
+    def _of(self, word: str) -> tuple[int, str]:
+        heat = 0
+        numbers = self._numbers
+        spoken = numbers.begins(word) or word in numbers.times or (word[0] == "و" and word[1:] in numbers.values)
+        if (spoken and word not in numbers.articles) or (not spoken and written_digits(word)):
+            heat |= NUMBER
+        if word in self.at or word in self.providers or word in self.endings:
+            heat |= AT
+        noun = self._noun(word) if not spoken else None
+        return (heat | NOUN, noun) if noun is not None else (heat, word)
+
+    def _noun(self, word: str) -> str | None:
+        if word in self.nouns:
+            return word
+        if word[0] in _PROCLITICS and len(word) > 3:
+            for bare in (word[1:], "ا" + word[1:]):  # "والرمز", "للبطاقة"
+                if bare in self.nouns:
+                    return bare
+        if len(word) < FUZZY_CHARS_MIN or word in self._numbers.fillers or word in self.stops:
+            return None
+        return next((self._near[short] for short in _shortened(word) if short in self._near), None)
+
+    def heard(self, line: Line) -> list[Announced]:
+        """All announcements of numbers, by their end."""
+        words = {token.word for token in line.tokens}
+        out = [
+            Announced(*span, kind.name, kind.least) for kind in self.kinds for span in self.spans(kind, line, words)
+        ]
+        void = list(self.spans(self.unless, line, words))
+        out = [a for a in out if a.kind != "code" or not any(first <= a.first and a.end <= end for first, end in void)]
+        out += [Announced(*span, "open", 0) for span in (*self.spans(self.open, line, words), *void)]
+        return sorted(out, key=lambda a: (a.end, a.kind == "open", -a.first))
+
+    def spans(self, kind: _Kind, line: Line, words: set[str] | None = None) -> Iterator[tuple[int, int]]:
+        """First word and the one after the last, of each match of a kind's patterns."""
+        if words is None:
+            words = {token.word for token in line.tokens}
+        if not kind.nouns.isdisjoint(words):
+            yield from (line.span(match) for match in kind.pattern.finditer(line.joined))
+
+
+def _shortened(word: str) -> Iterator[str]:
+    """The word, and the word without each of its letters: two words one edit apart share one of them."""
+    if len(word) >= FUZZY_CHARS_MIN:
+        yield word
+        for at in range(len(word)):
+            yield word[:at] + word[at + 1 :]
+
+
+@lru_cache(maxsize=32)
+def announcements(codes: tuple[str, ...]) -> Announcements:
+    return Announcements(codes)
+
+
+def codes_for(language: str | None, heard: str | None = None, every: bool = False) -> tuple[str, ...]:
+    """The languages whose announcements count: the utterance's, the one its words tell; all when in doubt.
+
+    Darija is full of French, and French spoken in the Maghreb of Darija.
+    """
+    if every or language is None:
+        first = language_code(language)
+        return (first, *(code for code in LANGUAGES if code != first))
+    codes = [language_code(language)]
+    if heard is not None and heard not in codes:
+        codes.append(heard)
+    for one, other in (("ar", "fr"), ("fr", "ar")):
+        if one in codes and other not in codes:
+            codes.append(other)
+    return tuple(codes)
