@@ -19,6 +19,7 @@ NUMBER, NOUN, AT = 1, 2, 4
 FUZZY_CHARS_MIN = 5
 """Shorter words have too many neighbours ("code", "mode", "core")."""
 SEEN_WORDS_MAX = 50_000
+_VOWELS = "aeiouاوي"
 _PROCLITICS = "وفبلك"
 """Arabic particles that are written with the word they stand before."""
 
@@ -51,7 +52,10 @@ class Announcements:
 
         self.nouns = words("nouns")
         self.at, self.dot, self.link = words("at"), words("dot"), words("link")
-        self.stops, self.harmless = words("stops"), words("harmless")
+        # Of the languages that are only tried to be sure, words that mean something in this one would end an address.
+        spoken = own[: 2 if codes[0] in ("ar", "fr") and len(codes) > 1 and codes[1] in ("ar", "fr") else 1]
+        self.stops = frozenset(fold(str(word)) for part in spoken for word in part["stops"])
+        self.harmless = words("harmless")
         self.providers = frozenset(content["providers"])
         self.endings = frozenset(fold(str(word)) for word in content["endings"])
         self.kinds = [self._kind(own, kind, least) for kind, least in content["kinds"].items()]
@@ -60,8 +64,11 @@ class Announcements:
         self.reverse = self._kind(own, "reverse", 0)
         self.password = self._kind(own, "password", 0)
         self.email = self._kind(own, "email", 0)
-        self._near = {short: noun for noun in sorted(self.nouns) for short in _shortened(noun)}
         self._numbers = number_words(codes[0])
+        self._near = {short: noun for noun in sorted(self.nouns) for short in _shortened(noun)}
+        self._short = {
+            other: noun for noun in sorted(self.nouns) if 2 < len(noun) < FUZZY_CHARS_MIN for other in _misheard(noun)
+        }
         self._seen: dict[str, tuple[int, str]] = {}
 
     def _kind(self, own: Sequence[dict[str, list[str]]], name: str, least: int) -> _Kind:
@@ -108,9 +115,22 @@ class Announcements:
             for bare in (word[1:], "ا" + word[1:]):  # "والرمز", "للبطاقة"
                 if bare in self.nouns:
                     return bare
-        if len(word) < FUZZY_CHARS_MIN or word in self._numbers.fillers or word in self.stops:
+        if self._is_common(word):
             return None
+        if len(word) < FUZZY_CHARS_MIN:
+            return self._short.get(word)
+        for cut in range(2, len(word) - 1):  # "moncode": two words written as one
+            left, right = word[:cut], word[cut:]
+            for noun, other in ((left, right), (right, left)):
+                if len(noun) > 2 and noun in self.nouns and self._is_common(other):
+                    return noun
         return next((self._near[short] for short in _shortened(word) if short in self._near), None)
+
+    def _is_common(self, word: str) -> bool:
+        """Whether a word is so common that it is no misheard noun."""
+        return (
+            word in self.stops or word in self.harmless or word in self._numbers.fillers or self._numbers.begins(word)
+        )
 
     def heard(self, line: Line) -> list[Announced]:
         """All announcements of numbers, by their end."""
@@ -129,6 +149,14 @@ class Announcements:
             words = {token.word for token in line.tokens}
         if not kind.nouns.isdisjoint(words):
             yield from (line.span(match) for match in kind.pattern.finditer(line.joined))
+
+
+def _misheard(noun: str) -> Iterator[str]:
+    """The noun with one vowel heard as another, or one more."""
+    for at, sign in enumerate(noun):
+        if sign in _VOWELS:
+            yield from (noun[:at] + other + noun[at + 1 :] for other in _VOWELS if other != sign)
+    yield from (noun + vowel for vowel in _VOWELS)
 
 
 def _shortened(word: str) -> Iterator[str]:
@@ -151,6 +179,8 @@ def codes_for(language: str | None, heard: str | None = None, every: bool = Fals
     """
     if every or language is None:
         first = language_code(language)
+        if first == "fr":
+            return ("fr", "ar", "en", "pt", "es")
         return (first, *(code for code in LANGUAGES if code != first))
     codes = [language_code(language)]
     if heard is not None and heard not in codes:

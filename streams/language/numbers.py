@@ -20,6 +20,10 @@ from streams.language.text import LANGUAGES, Token, fold, language_code, read_ya
 
 FILLERS_MAX = 4
 """Fillers in a row that do not end a dictated number ("euh oui alors donc"); more is a pause in dictating."""
+DICTATED_GROUPS_MIN = 3
+"""So many groups, of three digits at most, are one number being dictated."""
+SURE_DIGITS_MIN = 6
+"""With so many digits, words that only sound like digits count as well."""
 LEADING_WORDS_MAX = 8
 """Words around a pause that do not end a number dictated over it."""
 BRIDGED_CHARS_MAX = 9
@@ -42,6 +46,8 @@ class Group(NamedTuple):
     digits: str
     spread: str
     spoken: bool
+    soft: bool = False
+    """All of its words are others that sound like number words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,7 @@ class NumberWords:
     joiners: frozenset[str]
     times: dict[str, int]
     fillers: frozenset[str]
-    sounds_like: frozenset[str]
+    sounds_like: dict[str, str]
     continues: frozenset[str]
     articles: frozenset[str]
     units: frozenset[str]
@@ -104,8 +110,12 @@ class NumberRun:
     def digits_max(self) -> int:
         """Digits in the longer reading. One number on its own ("mille neuf cent quatre-vingt-dix") has only one, and
         of several not all are two that were taken for one."""
-        joined = len(self.digits)
-        return joined if len(self.parts) == 1 else max(joined, min(len(self.spread), joined * 4 // 3))
+        hard = [part for part in self.parts if not part.soft]
+        joined = sum(len(part.digits) for part in hard)
+        if len(self.parts) == 1 or joined < SURE_DIGITS_MIN:
+            return joined
+        spread = sum(len(part.spread) for part in hard)
+        return max(joined, min(spread, joined * 4 // 3)) + sum(len(part.digits) for part in self.parts if part.soft)
 
 
 @lru_cache(maxsize=8)
@@ -142,7 +152,7 @@ def number_words(language: str | None) -> NumberWords:
         joiners=_folded(content[own]["and"]) | _folded(content["ar"]["and"]),
         times=times,
         fillers=frozenset(fillers),
-        sounds_like=_folded(content[own]["sounds_like"]),
+        sounds_like={fold(str(word)): fold(str(meant)) for word, meant in content[own]["sounds_like"].items()},
         continues=_folded(content[own]["continues"]) | fillers,
         articles=_folded(content[own]["articles"]),
         units=frozenset(units - set(values)),
@@ -192,23 +202,32 @@ def number_runs(
     for group in _groups(words, known):
         gap = _gap(words, parts, group, known, breaks, loose) if parts else None
         if gap is None:
-            _close(runs, parts, bridges, words, known)
+            runs += _closed(parts, bridges, words, known)
             parts, bridges = [], []
         elif gap:
             bridges.append(len(parts))
         parts.append(group)
-    _close(runs, parts, bridges, words, known)
-    return runs
+    return runs + _closed(parts, bridges, words, known)
 
 
-def _close(runs: list[NumberRun], parts: list[Group], bridges: list[int], words: Sequence[Token], known: NumberWords) -> None:
+def _closed(parts: list[Group], bridges: list[int], words: Sequence[Token], known: NumberWords) -> list[NumberRun]:
+    """The number that these groups are; where one only sounds like a number and none is dictated, those around it."""
+    hard = [part for part in parts if not part.soft]
+    if not hard:
+        return []
+    if len(hard) < len(parts) and not (len(hard) >= DICTATED_GROUPS_MIN and all(len(p.digits) <= 3 for p in hard)):
+        runs: list[NumberRun] = []
+        edges = [-1, *(at for at, part in enumerate(parts) if part.soft), len(parts)]
+        for start, end in pairwise(edges):
+            piece = parts[start + 1 : end]
+            runs += _closed(piece, [at - start - 1 for at in bridges if start + 1 < at < end], words, known)
+        return runs
     if len(parts) > 1 and parts[-1].last + 1 < len(words):
         last, after = parts[-1], words[parts[-1].last + 1].word
         article = last.first == last.last and words[last.first].word in known.articles
         if article and last.first > parts[-2].last + 1 and after not in known.fillers:
             parts = parts[:-1]  # "… 14315 é um american express"
-    if parts:
-        runs.append(NumberRun(tuple(parts), tuple(at for at in bridges if at < len(parts))))
+    return [NumberRun(tuple(parts), tuple(at for at in bridges if at < len(parts)))]
 
 
 def _gap(
@@ -225,26 +244,24 @@ def _gap(
     strange = [word for word in between if word not in known.fillers]
     if not strange:
         return 0 if len(between) <= FILLERS_MAX else None
-    if len(strange) > 1 or len(between) > FILLERS_MAX:
-        return None
     word = strange[0]
-    dictated = len(before.digits) <= 2 and len(after.digits) <= 2
-    if word in known.sounds_like:
-        single = len(before.digits) == 1 or len(after.digits) == 1 or (dictated and len(parts) >= 3)
-        return 1 if single else None
+    dictated = len(before.digits) <= 2 and len(after.digits) <= 2 and not (before.soft or after.soft)
     ordinary = word in known.units or word in known.months or len(word) > BRIDGED_CHARS_MAX
     return 1 if dictated and len(between) == 1 and not ordinary else None
 
 
 def _groups(words: Sequence[Token], known: NumberWords) -> list[Group]:
     found = []
-    at = 0
+    meant, at = words, 0
+    if any(token.word in known.sounds_like for token in words):
+        meant = [Token(known.sounds_like.get(token.word, token.word), token.start, token.end) for token in words]
     while at < len(words):
-        group = _group(words, at, known)
+        group = _group(meant, at, known)
         if group is None:
             at += 1
         else:
-            found.append(group)
+            soft = meant is not words and all(words[i].word in known.sounds_like for i in range(at, group.last + 1))
+            found.append(group._replace(soft=soft))
             at = group.last + 1
     return found
 

@@ -307,9 +307,8 @@ class _Search:
             return "phone"
         if len(run.digits) == 15 and run.digits[0] in "12" and is_national_id(run.digits, self.settings.regions):
             return "national_id"
-        for digits in (run.digits, run.spread):
-            if is_card(digits):
-                return "card"
+        if any(is_card(digits) for digits in self._readings(run)):
+            return "card"
         if self._card_parts(run) or (self._word(run.first) in self.numbers.articles and is_card(run.digits[1:])):
             return "card"  # also after "it's a long one"
         regions = self.settings.regions
@@ -317,9 +316,19 @@ class _Search:
             return "national_id"
         if is_national_id(run.digits, regions, sure=True) or is_national_id(run.spread, regions, sure=True):
             return "national_id"
-        if any(is_phone(digits, plus, regions) for digits in (run.digits, run.spread)):
+        if any(is_phone(digits, plus, regions) for digits in self._readings(run)):
             return "phone"
         return "national_id" if is_national_id(run.digits, regions) else "number"
+
+    def _readings(self, run: NumberRun) -> list[str]:
+        """The digits of a run: joined, one by one, and without what only sounds like a number at its ends."""
+        parts = list(run.parts)
+        while parts[0].soft:
+            del parts[0]
+        while parts[-1].soft:
+            del parts[-1]
+        trimmed = NumberRun(tuple(parts)).digits
+        return list(dict.fromkeys((run.digits, run.spread, trimmed)))
 
     def _plus(self, run: NumberRun) -> bool:
         start = self.words[run.first].start
