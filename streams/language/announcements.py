@@ -19,7 +19,7 @@ NUMBER, NOUN, AT = 1, 2, 4
 FUZZY_CHARS_MIN = 5
 """Shorter words have too many neighbours ("code", "mode", "core")."""
 SEEN_WORDS_MAX = 50_000
-_VOWELS = "aeiouاوي"
+_VOWELS = "aeiouاويةه"
 _PROCLITICS = "وفبلك"
 """Arabic particles that are written with the word they stand before."""
 
@@ -38,6 +38,8 @@ class _Kind(NamedTuple):
     least: int
     pattern: re.Pattern[str]
     nouns: frozenset[str]
+    """Without one of them the pattern cannot match, or is not worth trying."""
+    literals: frozenset[str]
 
 
 class Announcements:
@@ -63,7 +65,13 @@ class Announcements:
         self.unless = self._kind(own, "unless", 0)
         self.reverse = self._kind(own, "reverse", 0)
         self.password = self._kind(own, "password", 0)
+        self.password_noun = self._kind(own, "password_noun", 0)
         self.email = self._kind(own, "email", 0)
+        self.talk = words("talk")
+        # Words that the patterns know mean themselves, not a noun they are near ("contrato", "contato").
+        self._plain = frozenset(content["common"]) | frozenset(
+            word for kind in (*self.kinds, self.open, self.unless, self.reverse, self.password) for word in kind.literals
+        )
         self._numbers = number_words(codes[0])
         self._near = {short: noun for noun in sorted(self.nouns) for short in _shortened(noun)}
         self._short = {
@@ -74,7 +82,8 @@ class Announcements:
     def _kind(self, own: Sequence[dict[str, list[str]]], name: str, least: int) -> _Kind:
         pattern = compile_patterns([str(line) for part in own for line in part[name]])
         literals = frozenset(re.findall(r"[^\W_]+", " ".join(fold(str(line)) for part in own for line in part[name])))
-        return _Kind(name, least, pattern, literals & self.nouns)
+        nouns = literals if name in ("open", "unless") else literals & self.nouns
+        return _Kind(name, least, pattern, nouns, literals)
 
     def heat(self, words: Sequence[Token]) -> int:
         """NUMBER, NOUN and AT, joined, as far as any of the words may be part of one; 0: there is no secret here."""
@@ -122,14 +131,14 @@ class Announcements:
         for cut in range(2, len(word) - 1):  # "moncode": two words written as one
             left, right = word[:cut], word[cut:]
             for noun, other in ((left, right), (right, left)):
-                if len(noun) > 2 and noun in self.nouns and self._is_common(other):
+                if len(noun) > 3 and noun in self.nouns and (self._is_common(other) or other in self.nouns):
                     return noun
         return next((self._near[short] for short in _shortened(word) if short in self._near), None)
 
     def _is_common(self, word: str) -> bool:
         """Whether a word is so common that it is no misheard noun."""
         return (
-            word in self.stops or word in self.harmless or word in self._numbers.fillers or self._numbers.begins(word)
+            word in self._plain or word in self.stops or word in self.harmless or word in self._numbers.fillers or self._numbers.begins(word)
         )
 
     def heard(self, line: Line) -> list[Announced]:

@@ -26,6 +26,8 @@ SURE_DIGITS_MIN = 6
 """With so many digits, words that only sound like digits count as well."""
 LEADING_WORDS_MAX = 8
 """Words around a pause that do not end a number dictated over it."""
+STRANGE_WORDS_MAX = 1
+"""Of those, words that mean something else: one may be misheard."""
 BRIDGED_CHARS_MAX = 9
 """A misheard digit is a short word; "abonnement" is none."""
 _CARDINAL_MAX = 10**12
@@ -59,6 +61,7 @@ class NumberWords:
     thousand: dict[str, int]
     joiners: frozenset[str]
     times: dict[str, int]
+    hesitations: frozenset[str]
     fillers: frozenset[str]
     sounds_like: dict[str, str]
     continues: frozenset[str]
@@ -151,7 +154,8 @@ def number_words(language: str | None) -> NumberWords:
         thousand=thousand,
         joiners=_folded(content[own]["and"]) | _folded(content["ar"]["and"]),
         times=times,
-        fillers=frozenset(fillers),
+        hesitations=_folded(content[own]["hesitations"]),
+        fillers=frozenset(fillers) | _folded(content[own]["hesitations"]),
         sounds_like={fold(str(word)): fold(str(meant)) for word, meant in content[own]["sounds_like"].items()},
         continues=_folded(content[own]["continues"]) | fillers,
         articles=_folded(content[own]["articles"]),
@@ -199,7 +203,7 @@ def number_runs(
     runs: list[NumberRun] = []
     parts: list[Group] = []
     bridges: list[int] = []
-    for group in _groups(words, known):
+    for group in number_groups(words, known):
         gap = _gap(words, parts, group, known, breaks, loose) if parts else None
         if gap is None:
             runs += _closed(parts, bridges, words, known)
@@ -215,7 +219,7 @@ def _closed(parts: list[Group], bridges: list[int], words: Sequence[Token], know
     hard = [part for part in parts if not part.soft]
     if not hard:
         return []
-    if len(hard) < len(parts) and not (len(hard) >= DICTATED_GROUPS_MIN and all(len(p.digits) <= 3 for p in hard)):
+    if len(hard) < len(parts) and not _is_dictated(parts, hard):
         runs: list[NumberRun] = []
         edges = [-1, *(at for at, part in enumerate(parts) if part.soft), len(parts)]
         for start, end in pairwise(edges):
@@ -230,6 +234,13 @@ def _closed(parts: list[Group], bridges: list[int], words: Sequence[Token], know
     return [NumberRun(tuple(parts), tuple(at for at in bridges if at < len(parts)))]
 
 
+def _is_dictated(parts: list[Group], hard: list[Group]) -> bool:
+    """Whether these are groups of a long number, so that what sounds like a number between them is one."""
+    if len(hard) >= DICTATED_GROUPS_MIN:
+        return all(len(part.digits) <= 3 for part in hard)
+    return len(parts) >= DICTATED_GROUPS_MIN and len(hard) > 1 and all(len(part.digits) == 1 for part in parts)
+
+
 def _gap(
     words: Sequence[Token], parts: list[Group], after: Group, known: NumberWords, breaks: Sequence[int], loose: bool
 ) -> int | None:
@@ -239,7 +250,8 @@ def _gap(
         return 0
     between = [words[at].word for at in range(before.last + 1, after.first)]
     if any(before.last < at <= after.first for at in breaks):
-        leads_on = loose or all(word in known.continues for word in between)
+        strange = [word for word in between if word not in known.continues]
+        leads_on = loose or len(strange) <= STRANGE_WORDS_MAX
         return 0 if len(between) <= LEADING_WORDS_MAX and leads_on else None
     strange = [word for word in between if word not in known.fillers]
     if not strange:
@@ -250,7 +262,8 @@ def _gap(
     return 1 if dictated and len(between) == 1 and not ordinary else None
 
 
-def _groups(words: Sequence[Token], known: NumberWords) -> list[Group]:
+def number_groups(words: Sequence[Token], known: NumberWords) -> list[Group]:
+    """The numbers among `words`, each for itself, with those that only sound like numbers."""
     found = []
     meant, at = words, 0
     if any(token.word in known.sounds_like for token in words):
@@ -309,18 +322,29 @@ class _Cardinal:
 
     def _next(self) -> tuple[str, bool, int]:
         """The next word, whether "and" joins it ("trinta e dois", "خمسة وعشرين"), and how many tokens that takes."""
-        word = self.words[self.at].word
         if self.at == self.start:
-            return word, False, 1
+            return self._word(self.at), False, 1
+        at = self._said(self.at)
+        word = self._word(at)
         if word in self.known.joiners:
-            follows = self._after()
-            return (follows, True, 2) if self._joins(follows) else ("", False, 0)
-        if word[0] == "و" and word not in self.known.values and self._joins(word[1:]):
-            return word[1:], True, 1
-        return word, False, 1
+            after = self._said(at + 1)
+            follows = self._word(after)
+            return (follows, True, after + 1 - self.at) if self._joins(follows) else ("", False, 0)
+        if word[:1] == "و" and word not in self.known.values and self._joins(word[1:]):
+            return word[1:], True, at + 1 - self.at
+        return word, False, at + 1 - self.at
+
+    def _word(self, at: int) -> str:
+        return self.words[at].word if at < len(self.words) else ""
+
+    def _said(self, at: int) -> int:
+        """The word from `at` on that is no hesitation."""
+        while self._word(at) in self.known.hesitations:
+            at += 1
+        return at
 
     def _after(self) -> str:
-        return self.words[self.at + 1].word if self.at + 1 < len(self.words) else ""
+        return self._word(self._said(self._said(self.at) + 1))
 
     def _joins(self, word: str) -> bool:
         """Whether "and" before `word` belongs to one number: "hundred and five", "vingt et un", "trinta e dois"."""

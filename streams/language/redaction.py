@@ -22,7 +22,7 @@ from audio.state import Stateful
 from streams.language.announcements import announcements, codes_for
 from streams.language.emails import unfinished
 from streams.language.marking import marked, redacted_words
-from streams.language.numbers import NumberRun, number_runs, number_words
+from streams.language.numbers import LEADING_WORDS_MAX, STRANGE_WORDS_MAX, NumberRun, number_runs, number_words
 from streams.language.secrets import Mode, RedactionSettings, Secret, find_secrets
 from streams.language.text import Token, tidy, tokens
 
@@ -31,6 +31,9 @@ _UNREAD = ("sentiment", "phrases", "redactions")
 """What is read from the words as they are published."""
 DICTATED_DIGITS_MIN = 3
 READ_BACK_DIGITS_MIN = 4
+HALF_DIGITS = range(4, 13)
+"""So many may be part of a card; a strange word behind them ("4062 ktebti") may lead on."""
+_CLOSING = frozenset("please thanks thank merci obrigado obrigada gracias شكرا chokran".split())
 _HEARD_DIGITS_MAX = 40
 
 
@@ -187,9 +190,12 @@ class Redactor(Stateful):
         known = number_words(language)
         runs = number_runs(words, language)
         lead = words[: runs[0].first] if runs else words
-        if all(token.word in known.continues for token in lead) or (lead and self._address_held()):
+        strange = sum(token.word not in known.continues for token in lead)
+        if strange == 0 or (lead and self._address_held()):
             return True
-        return self._settings(record).strict and len(lead) <= 5 and self._is_dictating()
+        if not self._is_dictating():
+            return False
+        return strange <= STRANGE_WORDS_MAX or (self._settings(record).strict and len(lead) <= 5)
 
     def _address_held(self) -> bool:
         last = self._held[-1]
@@ -224,7 +230,9 @@ class Redactor(Stateful):
         last: NumberRun = runs[-1]
         numbers = number_words(language)
         after = words[last.last + 1 :]
-        if any(token.word not in numbers.continues for token in after) or len(after) > 8:
+        strange = [token.word for token in after if token.word not in numbers.continues]
+        half = last.digits_max in HALF_DIGITS and len(after) <= 2 and _CLOSING.isdisjoint(strange)
+        if len(after) > LEADING_WORDS_MAX or len(strange) > (STRANGE_WORDS_MAX if half else 0):
             return count
         lone = last.first == last.last and words[last.last].word in numbers.articles
         return count if lone and last.first > 0 and not self._expected else owners[last.first]

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from streams.language.announcements import AT, NOUN, NUMBER, Announced, Announcements, announcements, codes_for
 from streams.language.emails import emails
 from streams.language.identity import IBAN_COUNTRIES, is_card, is_iban, is_national_id, is_phone
-from streams.language.numbers import NumberRun, NumberWords, number_runs, number_words
+from streams.language.numbers import Group, NumberRun, NumberWords, number_groups, number_runs, number_words
 from streams.language.text import LANGUAGES, Line, Token, language_code
 
 
@@ -78,9 +78,16 @@ KINDS = ("card", "iban", "phone", "email", "national_id", "code", "password", "c
 AFTER_CARD = ("cvv", "expiry")
 _SPELLED_MAX = 4
 """Letters in a row inside a number ("n w b k"); more are words."""
-_LETTER_NAMES = frozenset(
-    "efe ge hache jota ka ele eme ene pe cu erre ese te uve equis zeta be ce agha capa esse xis ipsilon effe".split()
-)
+LETTER_NAMES = {
+    name: letter
+    for letter, names in {
+        "b": "be", "c": "ce", "f": "efe effe", "g": "ge", "h": "hache agha", "j": "jota", "k": "ka capa", "l": "ele",
+        "m": "eme", "n": "ene", "p": "pe", "q": "cu", "r": "erre", "s": "ese esse", "t": "te", "v": "uve",
+        "x": "equis xis", "y": "ipsilon", "z": "zeta",
+    }.items()
+    for name in names.split()
+}  # fmt: skip
+"""Letters as Spanish and Portuguese callers spell them, where a transcriber writes the name."""
 _TIMES = frozenset(
     "at around before after until since by vers avant apres depuis desde antes depois hasta ate las as قبل بعد مع m3a".split()
 )
@@ -90,6 +97,7 @@ _TOO_LATE = frozenset(
 )
 PASSWORD_WORDS_MAX = 6
 _EXPIRES = re.compile(r"(?:0[1-9]|1[0-2])(?:20)?(?:2[4-9]|3\d|4\d)")
+_EXPIRY_YEAR = re.compile(r"(?:20)?(?:2[4-9]|3\d)")
 _DATE = re.compile(r"(?:0?[1-9]|[12]\d|3[01])(?:0?[1-9]|1[0-2])(?:19|20)\d\d|(?:19|20)\d\d(?:0[1-9]|1[0-2])[0-3]\d")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
@@ -155,7 +163,7 @@ class _Search:
         if next_password:
             return "password"
         told = [a for a in self.announced if a.kind != "open"]
-        whole_card = [s for s in taken if s.kind == "card" and self._digits_in(s) >= 13]
+        whole_card = [s for s in taken if s.kind in ("card", "number") and self._digits_in(s) >= 13]
         last = told[-1] if told else None
         if whole_card and (last is None or last.end <= whole_card[-1].last):
             return "cvv"
@@ -203,11 +211,25 @@ class _Search:
             if self._is_long(run, digits + before) and not (harmless and self._is_amount(run)):
                 named = near.kind if near and near.kind in ("account", "national_id", "iban") else kind
                 return self._parted(run, kind if kind == "card" else named)
+        run = self._with_soft(run) if near is not None or expected else run
         announced = self._announced_kind(run, digits, near, expected, found)
         if announced and not (harmless and not strict) and not self._is_moment(run):
             long_enough = kind in ("card", "phone") and announced in ("code", "cvv", "phone", "expiry")
             return [Secret(kind if long_enough else announced, run.first, run.last)]
         return []
+
+    def _with_soft(self, run: NumberRun) -> NumberRun:
+        """The run with a word at each end that only sounds like a number: after an announcement it is one."""
+        parts = list(run.parts)
+        before, after = self._soft(run.first - 1), self._soft(run.last + 1)
+        parts = [*before, *parts, *after]
+        return NumberRun(tuple(parts), tuple(at + len(before) for at in run.bridges))
+
+    def _soft(self, at: int) -> list[Group]:
+        if self._word(at) not in self.numbers.sounds_like:
+            return []
+        found = number_groups(self.words[at : at + 1], self.numbers)
+        return [group._replace(first=at, last=at) for group in found]
 
     def _is_long(self, run: NumberRun, digits: int) -> bool:
         if not run.bridges or self.settings.strict:
@@ -218,18 +240,25 @@ class _Search:
         self, run: NumberRun, digits: int, near: Announced | None, expected: str | None, found: list[Secret]
     ) -> str | None:
         slack = 1 if self.settings.strict else 0  # a digit may have been lost
+        digits = max(digits, len(run.digits))
         if near is not None and near.kind != "open":
             return near.kind if digits >= max(2, near.least - slack) else None
         if near is not None and not self.settings.strict:
             return None
         if self._reversed(run) and digits >= 3:
             return "code"
-        carded = any(secret.kind == "card" for secret in found) or expected in AFTER_CARD
+        if self._is_cin(run):
+            return "national_id"
+        carded = self._has_card(found) or expected in AFTER_CARD
         if carded and 3 - slack <= digits <= 4:
             return "cvv"
         if expected and expected not in ("password", "email", "open") and digits >= 3 - slack:
             return expected
         return None
+
+    def _has_card(self, found: list[Secret]) -> bool:
+        """Whether a card came before, be it with a digit heard wrongly."""
+        return any(secret.kind == "card" or self._digits_in(secret) >= 13 for secret in found)
 
     def _nearest(self, run: NumberRun) -> Announced | None:
         """What was announced last before the run, within reach; what ends nearest counts."""
@@ -238,9 +267,19 @@ class _Search:
         if not near:
             return None
         last = max(near, key=lambda a: a.end)
+        of = [a for a in near if a.kind == "open" and 0 <= last.first - a.end <= 2]
+        if last.kind == "card" and of:  # "the contract ending in"
+            return of[-1]
         same = [a for a in near if a.end == last.end]
         order = ("open", *KINDS)
         return min(same, key=lambda a: (a.kind == "code", order.index(a.kind)))
+
+    def _is_cin(self, run: NumberRun) -> bool:
+        """Whether this has the form of a Moroccan identity card ("be 452178") and is told as somebody's."""
+        if "MA" not in self.settings.regions or not 5 <= run.digits_max <= 6 or language_code(self.language) != "ar":
+            return False
+        before = self._word(run.first - 2), self._word(run.first - 1)
+        return before[0] in ("hiya", "hya", "hia", "هي", "هيا", "est") and before[1].isalpha() and len(before[1]) <= 2
 
     def _reversed(self, run: NumberRun) -> bool:
         if not self.heat & NOUN:
@@ -312,6 +351,8 @@ class _Search:
         if self._card_parts(run) or (self._word(run.first) in self.numbers.articles and is_card(run.digits[1:])):
             return "card"  # also after "it's a long one"
         regions = self.settings.regions
+        if is_national_id(self._lettered(run)[0], regions, sure=True):
+            return "national_id"
         if run.first == run.last and is_national_id(self._word(run.first).upper(), regions, sure=True):
             return "national_id"
         if is_national_id(run.digits, regions, sure=True) or is_national_id(run.spread, regions, sure=True):
@@ -352,6 +393,8 @@ class _Search:
         if not count:
             return [Secret(kind, run.first, run.last)]
         rest = NumberRun(run.parts[count:])
+        if rest.digits_max < 3:
+            return [Secret("card", run.first, run.last)]
         after = "expiry" if _EXPIRES.match(rest.digits) else "cvv" if len(rest.digits) <= 4 else "number"
         return [Secret("card", run.first, run.parts[count - 1].last), Secret(after, rest.first, rest.last)]
 
@@ -360,16 +403,18 @@ class _Search:
     ) -> Secret | None:
         carded = (
             expected in (*AFTER_CARD, "card")
-            or any(secret.kind == "card" for secret in found)
+            or self._has_card(found)
             or any(a.kind in ("card", "cvv") for a in self.announced)
         )
         told = (near is not None and near.kind == "expiry") or expected in AFTER_CARD
-        if run.digits_max > 6 or not carded or not (told or _EXPIRES.fullmatch(run.digits)):
+        if run.digits_max > 6 or not carded:
             return None
         at = run.first - 1
-        while self._word(at) in ("of", "de", "del", "do", "d", "en", "ديال"):
+        while self._word(at) in ("of", "de", "del", "do", "d", "en", "ديال") or self._word(at) in self.numbers.hesitations:
             at -= 1
-        month = self._word(at) in self.numbers.months
+        month = self._word(at) in self.numbers.months and (told or _EXPIRY_YEAR.fullmatch(run.digits))
+        if not (told or month or _EXPIRES.fullmatch(run.digits)):
+            return None
         if month or (2 <= run.digits_max and _EXPIRES.fullmatch(run.digits)):
             return Secret("expiry", at if month else run.first, run.last)
         return Secret("expiry", run.first, run.last) if near and near.kind == "expiry" and run.digits_max >= 3 else None
@@ -378,31 +423,44 @@ class _Search:
 
     def _is_letters(self, at: int) -> bool:
         word = self._word(at)
-        if not word or word in self.numbers.fillers or self.numbers.begins(word):
+        if not word or word in self.numbers.hesitations or self.numbers.begins(word):
             return False
-        return (len(word) == 1 and word.isalpha()) or word in _LETTER_NAMES
+        return (len(word) == 1 and word.isalpha()) or word in LETTER_NAMES
+
+    def _beside(self, at: int, step: int) -> int:
+        """The next word in that direction that is no hesitation."""
+        while self._word(at) in self.numbers.hesitations:
+            at += step
+        return at
+
+    def _lettered(self, run: NumberRun) -> tuple[str, int, int]:
+        """The digits of a run with one letter before and after them, where there are such, and which words that is."""
+        first, last, text = run.first, run.last, run.digits
+        before, after = self._beside(first - 1, -1), self._beside(last + 1, 1)
+        if self._is_letters(after):
+            text, last = text + _letter(self._word(after)), after
+        if self._word(before) in ("x", "y", "z", "equis", "zeta") and len(run.digits) == 7:
+            text, first = _letter(self._word(before)) + text, before
+        return text, first, last
 
     def _with_letters(self, secret: Secret) -> Secret:
         """The secret with the letters and numbers that belong to it: "be 452178", "n w b k 12 34"."""
         kind, first, last = secret
         if kind in ("phone", "card", "cvv", "expiry"):
             return secret
-        lettered = kind in ("national_id", "iban", "code", "account", "number")
         floor = max((a.end for a in self.announced if a.end <= first), default=0)
-        at = first - 1
-        while lettered and at >= floor and first - at <= 2 and self._is_prefix(at):
-            at -= 1
-        first = at + 1
-        at = last + 1
-        while at - last <= _SPELLED_MAX and self._is_letters(at):
-            at += 1
-        if kind == "national_id" or (at > last + 1 and self._word(at)[:1].isdigit()):
-            last = at - 1
+        at, letters = self._beside(first - 1, -1), 0
+        while at >= floor and letters < 2 and self._is_prefix(at):
+            first, letters = at, letters + 1
+            at = self._beside(at - 1, -1)
+        if kind == "national_id" and self._is_letters(at := self._beside(last + 1, 1)):
+            last = at
         return Secret(kind, first, last)
 
     def _is_prefix(self, at: int) -> bool:
         word = self._word(at)
-        return self._is_letters(at) or (len(word) == 2 and word.isalpha() and word not in self.known.stops and word not in self.numbers.fillers)
+        common = word in self.known.stops or word in self.numbers.fillers
+        return self._is_letters(at) or (len(word) == 2 and word.isalpha() and not common)
 
     def _ibans(self) -> list[Secret]:
         return Ibans(self).find()
@@ -413,18 +471,37 @@ class _Search:
         """Words announced as a password, and whether the announcement ends the text."""
         found, follows = [], False
         count = len(self.words)
-        spans = self.known.spans(self.known.password, self.line) if self.heat & NOUN else ()
-        for _, end in spans:
+        noun = bool(self.heat & NOUN)
+        for _, end in self.known.spans(self.known.password, self.line) if noun else ():
             first = self._said(end)
             if first >= count:
                 follows = True
             elif self._word(first) not in self.known.harmless:
                 found.append(Secret("password", first, self._password_end(first)))
+        if noun and not found and not follows and (first := self._unclear_password()) is not None:
+            found.append(Secret("password", first, self._password_end(first)))
         if expected == "password" and 0 < count <= PASSWORD_WORDS_MAX:
             first = self._said(0)
             if first < count and not any(token.word in self.known.harmless for token in self.words[first : first + 2]):
                 found.append(Secret("password", first, count - 1))
         return found, follows
+
+    def _unclear_password(self) -> int | None:
+        """The first word of a password whose "is" was misheard ("my password i bluebird"); talk about one has none."""
+        if any(token.word in self.known.talk for token in self.words):
+            return None
+        for _, end in self.known.spans(self.known.password_noun, self.line):
+            joined = self._word(end - 1) != self.line.tokens[end - 1].word  # "passwordis"
+            at = end
+            while at < min(end + 3, len(self.words)) and len(self._word(at)) <= 3 and not self._word(at).isdigit():
+                if self._word(at) in self.known.harmless:
+                    return None
+                at += 1
+            rest = len(self.words) - at
+            plain = at < len(self.words) and self._word(at) not in self.known.harmless
+            if plain and rest <= 4 and (joined or at > end or self.settings.strict):
+                return at
+        return None
 
     def _said(self, at: int) -> int:
         """The first word from `at` on that is more than hesitation and copula."""
@@ -455,10 +532,10 @@ class Ibans:
         self.words, self.search = search.words, search
         self.atoms: list[str] = []
         self.ends: list[int] = []
-        runs = {part.first: part for run in search.runs for part in run.parts}
+        groups = {group.first: group for group in number_groups(search.words, search.numbers)} if search.runs else {}
         at = 0
         while at < len(self.words):
-            part = runs.get(at)
+            part = groups.get(at)
             if part is not None and part.spoken:
                 self.atoms.append(part.digits)
                 at = part.last + 1
@@ -484,7 +561,7 @@ class Ibans:
 
     def _is_country(self, index: int) -> bool:
         """Whether "FR76", "f r" or an announced "fr" stands here, and not a word of two letters."""
-        atom, following = self.atoms[index], self.atoms[index + 1] if index + 1 < len(self.atoms) else ""
+        atom, following = self.atoms[index], next((atom for atom in self.atoms[index + 1 : index + 4] if atom), "")
         if len(atom) == 1:
             return len(following) == 1 and atom + following in IBAN_COUNTRIES
         if len(atom) > 2:
@@ -516,6 +593,10 @@ class Ibans:
 
 
 _IBAN_START = re.compile(r"[A-Z]$|[A-Z]{2}$|[A-Z]{2}\d$|[A-Z]{2}\d\d$|$")
+
+
+def _letter(word: str) -> str:
+    return LETTER_NAMES.get(word, word).upper()
 
 
 def _take(taken: list[Secret], more: list[Secret]) -> None:
