@@ -30,12 +30,13 @@ def marked(text: str, words: list[Token], secrets: list[Secret]) -> tuple[str, l
 
 
 def redacted_words(
-    record: Record, found: list[Token], secrets: list[Secret], language: str | None, settings: RedactionSettings
+    record: Record, found: list[Token] | None, secrets: list[Secret], language: str | None, settings: RedactionSettings
 ) -> tuple[list[Record], list[tuple[int, int] | None]]:
     """The record's words with secrets marked, and which words each secret covers (None: words and text disagree)."""
     words = [dict(word) for word in record.get("words") or ()]
     if not secrets and " ".join(str(word.get("word", "")).strip() for word in words) == record["text"]:
         return words, []
+    found = tokens(record["text"]) if found is None else found
     text, owners = "", []
     heard: list[Token] = []
     for index, word in enumerate(words):

@@ -134,10 +134,25 @@ class Redactor(Stateful):
             return [{**record, "words": [dict(word) for word in record.get("words") or ()], "redactions": []}]
         released = self.flush(int(utterance["start_ms"]))
         words = tokens(record["text"])
+        if not self._held and words and self._is_plain(words, record):
+            return [*released, self._untouched(record)]
         if self._held and words and not self._leads_on(words, record):
             released += self._release(len(self._held))
         self._held.append(record)
         return released + self._release(self._ready(words))
+
+    def _is_plain(self, words: list[Token], record: Record) -> bool:
+        """Whether nothing in these words can be a secret, or announce one: true of most utterances."""
+        awaits = self._expected in ("password", "email") and int(record["start_ms"]) <= self._expected_until_ms
+        if awaits or "@" in record["text"]:
+            return False
+        language, settings = self._language(record), self._settings(record)
+        return not announcements(codes_for(language, every=settings.strict)).heat(words)
+
+    def _untouched(self, record: Record) -> Record:
+        self._published_digits, self._published = 0, []
+        words, _ = redacted_words(record, None, [], self._language(record), self.settings)
+        return {**record, "words": words, "redactions": []}
 
     def flush(self, now_ms: int | None, by_other: bool = False) -> list[Record]:
         """What has waited long enough at `now_ms`; everything when it is None (the call has ended).

@@ -213,7 +213,7 @@ class _Search:
                 return self._parted(run, kind if kind == "card" else named)
         run = self._with_soft(run) if near is not None or expected else run
         announced = self._announced_kind(run, digits, near, expected, found)
-        if announced and not (harmless and not strict) and not self._is_moment(run):
+        if announced and not self._is_moment(run):
             long_enough = kind in ("card", "phone") and announced in ("code", "cvv", "phone", "expiry")
             return [Secret(kind if long_enough else announced, run.first, run.last)]
         return []
