@@ -67,7 +67,8 @@ class Announcements:
         self.password = self._kind(own, "password", 0)
         self.password_noun = self._kind(own, "password_noun", 0)
         self.email = self._kind(own, "email", 0)
-        self.talk = words("talk")
+        self.checks = self._kind(own, "checks", 0)
+        self.talk, self.behind = words("talk"), words("behind")
         # Words that the patterns know mean themselves, not a noun they are near ("contrato", "contato").
         self._plain = frozenset(content["common"]) | frozenset(
             word for kind in (*self.kinds, self.open, self.unless, self.reverse, self.password) for word in kind.literals
@@ -156,7 +157,7 @@ class Announcements:
         """First word and the one after the last, of each match of a kind's patterns."""
         if words is None:
             words = {token.word for token in line.tokens}
-        if not kind.nouns.isdisjoint(words):
+        if kind is self.checks or not kind.nouns.isdisjoint(words):
             yield from (line.span(match) for match in kind.pattern.finditer(line.joined))
 
 

@@ -29,6 +29,8 @@ IBAN_COUNTRIES = frozenset(
     "QA RO SA SE SI SK SM SN TN TR".split()
 )
 """Of the countries served (those of the CFA zone give their accounts in the same form) and their neighbours."""
+_UNREGISTERED_LENGTHS = {"MA": 28, "SN": 28, "CI": 28, "CM": 27}
+"""Countries served that use the form of an IBAN without being in the registry."""
 _DIGIT_CHECKS: dict[int, tuple[tuple[str, Callable[[str], bool]], ...]] = {
     9: (("PT", nif.is_valid), ("US", ssn.is_valid)),
     10: (("GB", nhs.is_valid),),
@@ -45,7 +47,14 @@ def is_card(digits: str) -> bool:
 
 
 def is_iban(text: str) -> bool:
-    return len(text) in IBAN_LENGTHS and text.isascii() and bool(iban.is_valid(text))
+    if len(text) not in IBAN_LENGTHS or not text.isascii():
+        return False
+    return bool(iban.is_valid(text)) or (_UNREGISTERED_LENGTHS.get(text[:2]) == len(text) and _mod_97(text))
+
+
+def _mod_97(text: str) -> bool:
+    """ISO 13616: the check of every IBAN, also of countries `stdnum` has no entry for."""
+    return text.isalnum() and int("".join(str(int(sign, 36)) for sign in text[4:] + text[:4])) % 97 == 1
 
 
 @lru_cache(maxsize=4_096)

@@ -95,6 +95,7 @@ _TOO_LATE = frozenset(
     "but thanks thank please can could mais merci je vous pouvez voila mas obrigado obrigada pode pero gracias puede "
     "شكرا ولكن walakin chokran".split()
 )
+GROUP_DIGITS_MIN, CHECK_WORDS_MAX = 4, 6
 PASSWORD_WORDS_MAX = 6
 _EXPIRES = re.compile(r"(?:0[1-9]|1[0-2])(?:20)?(?:2[4-9]|3\d|4\d)")
 _EXPIRY_YEAR = re.compile(r"(?:20)?(?:2[4-9]|3\d)")
@@ -140,12 +141,14 @@ class _Search:
     ) -> None:
         self.text, self.words, self.language, self.settings, self.known = text, words, language, settings, known
         self.heat = heat
+        self.expected: str | None = None
         self.numbers: NumberWords = number_words(language)
         self.runs = number_runs(words, language, breaks, settings.strict) if heat & NUMBER else []
         self.line = known.plain(words) if heat & NOUN else Line(words)
         self.announced: list[Announced] = known.heard(self.line) if heat & NOUN else []
 
     def run(self, expected: str | None, digits_before: int) -> tuple[list[Secret], str | None]:
+        self.expected = expected
         taken: list[Secret] = []
         if self.heat & AT or "@" in self.text:
             found = emails(self.text, self.words, self.known, self.language)
@@ -162,7 +165,7 @@ class _Search:
             return expected
         if next_password:
             return "password"
-        told = [a for a in self.announced if a.kind != "open"]
+        told = self.announced
         whole_card = [s for s in taken if s.kind in ("card", "number") and self._digits_in(s) >= 13]
         last = told[-1] if told else None
         if whole_card and (last is None or last.end <= whole_card[-1].last):
@@ -178,6 +181,8 @@ class _Search:
 
     def _answered(self, announced: Announced, taken: list[Secret]) -> bool:
         """Whether the announced secret came, whole, in these words. Half a card is none."""
+        if announced.kind == "open":
+            return any(run.first >= announced.end for run in self.runs)
         enough = {"card": 13, "phone": 7, "iban": 14, "national_id": 7}.get(announced.kind, 3)
         return any(secret.last >= announced.end and self._digits_in(secret) >= enough for secret in taken)
 
@@ -245,12 +250,15 @@ class _Search:
             return near.kind if digits >= max(2, near.least - slack) else None
         if near is not None and not self.settings.strict:
             return None
-        if self._reversed(run) and digits >= 3:
-            return "code"
+        if digits >= 3 and (named := self._named_behind(run)):
+            return named
+        if self._is_dictated(run):
+            return "number"
         if self._is_cin(run):
             return "national_id"
         carded = self._has_card(found) or expected in AFTER_CARD
-        if carded and 3 - slack <= digits <= 4:
+        one_word = run.first == run.last and run.parts[0].spoken  # "cento"
+        if carded and 3 - slack <= digits <= 4 and not one_word:
             return "cvv"
         if expected and expected not in ("password", "email", "open") and digits >= 3 - slack:
             return expected
@@ -265,7 +273,7 @@ class _Search:
         reach = self.settings.announced_words_max * (2 if self.settings.strict else 1)
         near = [a for a in self.announced if 0 <= run.first - a.end <= reach or run.first < a.end <= run.last]
         if not near:
-            return None
+            return Announced(run.first, run.first, "open", 0) if self.expected == "open" else None
         last = max(near, key=lambda a: a.end)
         of = [a for a in near if a.kind == "open" and 0 <= last.first - a.end <= 2]
         if last.kind == "card" and of:  # "the contract ending in"
@@ -281,10 +289,34 @@ class _Search:
         before = self._word(run.first - 2), self._word(run.first - 1)
         return before[0] in ("hiya", "hya", "hia", "هي", "هيا", "est") and before[1].isalpha() and len(before[1]) <= 2
 
-    def _reversed(self, run: NumberRun) -> bool:
-        if not self.heat & NOUN:
+    def _named_behind(self, run: NumberRun) -> str | None:
+        """What names the number after it: "4521 is my pin", "j'ai mis 8461 en code de sécurité"."""
+        for a in self.announced:
+            if a.kind not in ("code", "cvv", "account", "iban", "national_id", "card") or a.first <= run.last:
+                continue
+            between = [self._word(at) for at in range(run.last + 1, a.first)]
+            strange = [word for word in between if word not in self.known.behind and word not in self.numbers.hesitations]
+            if 0 < len(between) <= 5 and len(strange) <= 1 and all(len(word) <= 3 for word in strange):
+                following = any(a.end <= other.first <= a.end + self.settings.announced_words_max for other in self.runs)
+                return None if following else a.kind
+        if self.heat & NOUN and any(0 <= first - run.last <= 3 for first, _ in self.known.spans(self.known.reverse, self.line)):
+            return "code"
+        return None
+
+    def _is_dictated(self, run: NumberRun) -> bool:
+        """Whether the utterance begins with a group of a number, said digit by digit or followed by "got that"."""
+        spoken = all(len(part.digits) == 1 and part.spoken for part in run.parts)
+        if len(run.digits) < GROUP_DIGITS_MIN or not (spoken or all(not part.spoken for part in run.parts)):
             return False
-        return any(0 <= first - run.last <= 3 for first, _ in self.known.spans(self.known.reverse, self.line))
+        lead = all(word.word in self.numbers.continues for word in self.words[: run.first])
+        behind = range(run.last + 1, run.last + 4)
+        if not lead or any(a.kind == "open" for a in self.announced):
+            return False
+        if spoken and len(run.parts) >= GROUP_DIGITS_MIN:
+            return True  # said digit by digit, and nothing before it that would make it harmless
+        if not 0 < len(self.words) - run.last - 1 <= CHECK_WORDS_MAX:
+            return False
+        return any(first in behind for first, _ in self.known.spans(self.known.checks, Line(self.words)))
 
     def _digits(self, run: NumberRun) -> int:
         """How many digits of a run may be secret; none of an amount: what is followed by a unit or a month."""
@@ -453,9 +485,16 @@ class _Search:
         while at >= floor and letters < 2 and self._is_prefix(at):
             first, letters = at, letters + 1
             at = self._beside(at - 1, -1)
-        if kind == "national_id" and self._is_letters(at := self._beside(last + 1, 1)):
-            last = at
+        at, more = self._beside(last + 1, 1), 0
+        while kind == "national_id" and more < 3 and self._is_suffix(at):
+            last, more = at, more + 1
+            at = self._beside(at + 1, 1)
         return Secret(kind, first, last)
+
+    def _is_suffix(self, at: int) -> bool:
+        word = self._word(at)
+        mixed = len(word) <= 4 and any(sign.isdigit() for sign in word)
+        return mixed or self._is_letters(at) or (len(word) == 2 and self._is_prefix(at))
 
     def _is_prefix(self, at: int) -> bool:
         word = self._word(at)
@@ -490,7 +529,11 @@ class _Search:
         """The first word of a password whose "is" was misheard ("my password i bluebird"); talk about one has none."""
         if any(token.word in self.known.talk for token in self.words):
             return None
-        for _, end in self.known.spans(self.known.password_noun, self.line):
+        for start, end in self.known.spans(self.known.password_noun, self.line):
+            said = self._said(end)
+            bare = len(self.words) <= PASSWORD_WORDS_MAX + 2 and self._said(0) >= start - 1
+            if bare and said < len(self.words) and self._word(said) not in self.known.harmless:
+                return said
             joined = self._word(end - 1) != self.line.tokens[end - 1].word  # "passwordis"
             at = end
             while at < min(end + 3, len(self.words)) and len(self._word(at)) <= 3 and not self._word(at).isdigit():
