@@ -71,7 +71,9 @@ class Announcements:
         self.talk, self.behind = words("talk"), words("behind")
         # Words that the patterns know mean themselves, not a noun they are near ("contrato", "contato").
         self._plain = frozenset(content["common"]) | frozenset(
-            word for kind in (*self.kinds, self.open, self.unless, self.reverse, self.password) for word in kind.literals
+            word
+            for kind in (*self.kinds, self.open, self.unless, self.reverse, self.password)
+            for word in kind.literals
         )
         self._numbers = number_words(codes[0])
         self._near = {short: noun for noun in sorted(self.nouns) for short in _shortened(noun)}
@@ -138,16 +140,13 @@ class Announcements:
 
     def _is_common(self, word: str) -> bool:
         """Whether a word is so common that it is no misheard noun."""
-        return (
-            word in self._plain or word in self.stops or word in self.harmless or word in self._numbers.fillers or self._numbers.begins(word)
-        )
+        known = word in self._plain or word in self.stops or word in self.harmless
+        return known or word in self._numbers.fillers or self._numbers.begins(word)
 
     def heard(self, line: Line) -> list[Announced]:
         """All announcements of numbers, by their end."""
         words = {token.word for token in line.tokens}
-        out = [
-            Announced(*span, kind.name, kind.least) for kind in self.kinds for span in self.spans(kind, line, words)
-        ]
+        out = [Announced(*span, kind.name, kind.least) for kind in self.kinds for span in self.spans(kind, line, words)]
         void = list(self.spans(self.unless, line, words))
         out = [a for a in out if a.kind != "code" or not any(first <= a.first and a.end <= end for first, end in void)]
         out += [Announced(*span, "open", 0) for span in (*self.spans(self.open, line, words), *void)]

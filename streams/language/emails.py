@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from streams.language.announcements import Announcements
 from streams.language.numbers import number_words, written_digits
 from streams.language.text import Token
 
-CERTAIN_AT = frozenset(("arobase", "arrobase", "arobaze", "arobas", "arroba", "arrova", "اروباز", "اروباس", "aroubaz", "arobaz"))
+CERTAIN_AT = frozenset(
+    ("arobase", "arrobase", "arobaze", "arobas", "arroba", "arrova", "اروباز", "اروباس", "aroubaz", "arobaz")
+)
 """Words that mean nothing but "@"; "at" and "chez" need a domain after them."""
 LOCAL_WORDS_MAX = 4
 DOMAIN_WORDS_MAX = 4
@@ -32,11 +34,16 @@ def emails(text: str, words: Sequence[Token], known: Announcements, language: st
             end = _domain_end(words, at, known)
             if end is not None:
                 found.append((_local_start(words, at, known, plain), end - 1))
-        elif token.word in known.providers and at and at + 2 < len(words) and words[at - 1].word not in known.at:
-            # "jean dupont gmail point com": the at was not heard.
-            if words[at + 1].word in known.dot and words[at + 2].word in known.endings:
-                found.append((_local_start(words, at, known, plain), at + 2))
+        elif _is_provider(words, at, known) and words[at - 1].word not in known.at:
+            found.append((_local_start(words, at, known, plain), at + 2))  # the at was not heard
     return found
+
+
+def _is_provider(words: Sequence[Token], at: int, known: Announcements) -> bool:
+    """Whether "gmail point com" stands here, with something before it."""
+    if words[at].word not in known.providers or not 0 < at < len(words) - 2:
+        return False
+    return words[at + 1].word in known.dot and words[at + 2].word in known.endings
 
 
 def unfinished(words: Sequence[Token], known: Announcements) -> bool:
@@ -78,8 +85,7 @@ def _domain_end(words: Sequence[Token], at: int, known: Announcements) -> int | 
     return min(at + 3, len(words))
 
 
-def _local_start(words: Sequence[Token], at: int, known: Announcements, plain: object) -> int:
-    assert callable(plain)
+def _local_start(words: Sequence[Token], at: int, known: Announcements, plain: Callable[[str], bool]) -> int:
     start, count = at, 0
     while start > 0:
         word = words[start - 1].word

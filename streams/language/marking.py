@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from streams.language.secrets import RedactionSettings, Secret, find_secrets
+from streams.language.modes import RedactionSettings, Secret
+from streams.language.secrets import find_secrets
 from streams.language.text import Token, tidy, tokens
 
 Record = dict[str, Any]

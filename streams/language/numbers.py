@@ -367,7 +367,9 @@ class _Cardinal:
             self.current = current - current % 1000 + current % 1000 * 100
         elif word in known.hundred and current == 0:
             self.current = 100
-        elif (size := known.thousand.get(word)) and size < self.scale and current < 1000 and (current or not self.total):
+        elif (
+            (size := known.thousand.get(word)) and size < self.scale and current < 1000 and (current or not self.total)
+        ):
             self.total, self.current, self.scale = self.total + max(current, 1) * size, 0, size
         elif value and (self.at == self.start or (current == 0 and self.total) or self._fits(value, word, joined)):
             ninety = word in ("vingt", "vingts") and current % 100 == 4
@@ -400,4 +402,22 @@ class _Cardinal:
         return current % (100 if value < 100 else 1000) == 0
 
 
-_ARABIC_UNITS = frozenset(fold(word) for word in "ثلاثة ثلاث اربعة اربع خمسة خمس ستة ست سبعة سبع ثمانية ثمان ثماني تسعة تسع".split())
+_ARABIC_UNITS = frozenset(
+    [
+        "ثلاثة",
+        "ثلاث",
+        "اربعة",
+        "اربع",
+        "خمسة",
+        "خمس",
+        "ستة",
+        "ست",
+        "سبعة",
+        "سبع",
+        "ثمانية",
+        "ثمان",
+        "ثماني",
+        "تسعة",
+        "تسع",
+    ]
+)

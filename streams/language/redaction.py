@@ -22,8 +22,9 @@ from audio.state import Stateful
 from streams.language.announcements import announcements, codes_for
 from streams.language.emails import unfinished
 from streams.language.marking import marked, redacted_words
+from streams.language.modes import Mode, RedactionSettings, Secret
 from streams.language.numbers import LEADING_WORDS_MAX, STRANGE_WORDS_MAX, NumberRun, number_runs, number_words
-from streams.language.secrets import Mode, RedactionSettings, Secret, find_secrets
+from streams.language.secrets import find_secrets
 from streams.language.text import Token, tidy, tokens
 
 Record = dict[str, Any]
@@ -33,7 +34,7 @@ DICTATED_DIGITS_MIN = 3
 READ_BACK_DIGITS_MIN = 4
 HALF_DIGITS = range(4, 13)
 """So many may be part of a card; a strange word behind them ("4062 ktebti") may lead on."""
-_CLOSING = frozenset("please thanks thank merci obrigado obrigada gracias شكرا chokran".split())
+_CLOSING = frozenset(["please", "thanks", "thank", "merci", "obrigado", "obrigada", "gracias", "شكرا", "chokran"])
 _HEARD_DIGITS_MAX = 40
 
 
@@ -214,7 +215,9 @@ class Redactor(Stateful):
 
     def _address_held(self) -> bool:
         last = self._held[-1]
-        return unfinished(tokens(last["text"]), announcements(codes_for(self._language(last)))) or self._awaits_address()
+        return (
+            unfinished(tokens(last["text"]), announcements(codes_for(self._language(last)))) or self._awaits_address()
+        )
 
     def _awaits_address(self) -> bool:
         return self._expected == "email" and int(self._held[0]["start_ms"]) <= self._expected_until_ms
@@ -277,9 +280,7 @@ class Redactor(Stateful):
         language = self._language(self._held[-1])
         strictest = [settings for record in self._held if (settings := self._settings(record)).strict]
         settings = strictest[0] if strictest else self.settings
-        secrets, following = find_secrets(
-            text, words, language, settings, expected, before, heard=None, breaks=breaks
-        )
+        secrets, following = find_secrets(text, words, language, settings, expected, before, heard=None, breaks=breaks)
         secrets = self._read_back(secrets, words, language, start_ms, breaks)
         released = []
         for index, record in enumerate(self._held[:count]):

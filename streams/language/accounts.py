@@ -1,0 +1,85 @@
+"""IBANs among words, typed or spelled, right or with a digit lost."""
+
+from __future__ import annotations
+
+import re
+
+from streams.language.around import Around
+from streams.language.identity import IBAN_COUNTRIES, is_iban
+from streams.language.modes import Secret
+from streams.language.numbers import number_groups
+
+SPELLED_MAX = 4
+"""Letters in a row inside a number ("n w b k"); more are words."""
+_IBAN_START = re.compile(r"[A-Z]$|[A-Z]{2}$|[A-Z]{2}\d$|[A-Z]{2}\d\d$|$")
+
+
+class Ibans:
+    """Two letters, two digits and what follows, joined word by word until the check digits agree.
+
+    Where they do not (a digit was lost, or heard otherwise), two letters before a number of 14 to 34 letters and digits
+    are believed as well.
+    """
+
+    def __init__(self, around: Around) -> None:
+        self.words, self.around = around.words, around
+        self.atoms: list[str] = []
+        self.ends: list[int] = []
+        groups = {group.first: group for group in number_groups(around.words, around.numbers)} if around.runs else {}
+        at = 0
+        while at < len(self.words):
+            part = groups.get(at)
+            if part is not None and part.spoken:
+                self.atoms.append(part.digits)
+                at = part.last + 1
+            else:
+                word = self.words[at].word
+                filler = word in around.numbers.fillers and len(word) > 1
+                self.atoms.append("" if filler else word.upper())
+                at += 1
+            self.ends.append(at - 1)
+
+    def find(self) -> list[Secret]:
+        if not self.around.runs:
+            return []
+        found = []
+        for index, atom in enumerate(self.atoms):
+            if atom[:2].isalpha() and atom.isascii() and len(atom) <= 34:
+                last = self._valid_end(index)
+                if last is None and self._is_country(index):
+                    last = self._likely_end(index)
+                if last is not None:
+                    found.append(Secret("iban", self.ends[index - 1] + 1 if index else 0, self.ends[last]))
+        return found
+
+    def _is_country(self, index: int) -> bool:
+        """Whether "FR76", "f r" or an announced "fr" stands here, and not a word of two letters."""
+        atom, following = self.atoms[index], next((atom for atom in self.atoms[index + 1 : index + 4] if atom), "")
+        if len(atom) == 1:
+            return len(following) == 1 and atom + following in IBAN_COUNTRIES
+        if len(atom) > 2:
+            return atom[:2] in IBAN_COUNTRIES and atom[2:3].isdigit()
+        return atom in IBAN_COUNTRIES and any(a.kind in ("iban", "account") for a in self.around.announced)
+
+    def _valid_end(self, index: int) -> int | None:
+        joined = ""
+        for last in range(index, min(index + 40, len(self.atoms))):
+            joined += self.atoms[last]
+            if not _IBAN_START.match(joined[:4]) or len(joined) > 34:
+                return None
+            if is_iban(joined):
+                return last
+        return None
+
+    def _likely_end(self, index: int) -> int | None:
+        joined, end = "", None
+        for last in range(index, min(index + 40, len(self.atoms))):
+            atom = self.atoms[last]
+            if not _IBAN_START.match((joined + atom)[:4]) or (atom.isalpha() and len(atom) > SPELLED_MAX):
+                break
+            joined += atom
+            if any(sign.isdigit() for sign in atom):
+                end = last
+        told = any(a.kind in ("iban", "account") for a in self.around.announced)
+        digits = sum(sign.isdigit() for sign in joined)
+        return end if end is not None and 14 <= len(joined) <= 40 and digits >= (10 if told else 12) else None

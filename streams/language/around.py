@@ -1,0 +1,110 @@
+"""The words in which secrets are looked for, and what is known of them: numbers, announcements, letters spelled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from streams.language.announcements import NOUN, NUMBER, Announced, Announcements
+from streams.language.modes import RedactionSettings, Secret
+from streams.language.numbers import NumberRun, NumberWords, number_runs, number_words
+from streams.language.text import Line, Token
+
+LETTER_NAMES = {
+    name: letter
+    for letter, names in {
+        "b": "be", "c": "ce", "f": "efe effe", "g": "ge", "h": "hache agha", "j": "jota", "k": "ka capa", "l": "ele",
+        "m": "eme", "n": "ene", "p": "pe", "q": "cu", "r": "erre", "s": "ese esse", "t": "te", "v": "uve",
+        "x": "equis xis", "y": "ipsilon", "z": "zeta",
+    }.items()
+    for name in names.split()
+}  # fmt: skip
+"""Letters as Spanish and Portuguese callers spell them, where a transcriber writes the name."""
+
+
+class Around:
+    """One text (of one utterance, or of several of one party) and its words."""
+
+    def __init__(
+        self,
+        text: str,
+        words: Sequence[Token],
+        language: str | None,
+        settings: RedactionSettings,
+        known: Announcements,
+        heat: int,
+        breaks: Sequence[int],
+    ) -> None:
+        self.text, self.words, self.language, self.settings, self.known = text, words, language, settings, known
+        self.heat = heat
+        self.numbers: NumberWords = number_words(language)
+        self.runs: list[NumberRun] = number_runs(words, language, breaks, settings.strict) if heat & NUMBER else []
+        self.line = known.plain(words) if heat & NOUN else Line(words)
+        self.announced: list[Announced] = known.heard(self.line) if heat & NOUN else []
+
+    def word(self, at: int) -> str:
+        return self.words[at].word if 0 <= at < len(self.words) else ""
+
+    def digits_in(self, secret: Secret) -> int:
+        runs = [run for run in self.runs if secret.first <= run.first and run.last <= secret.last]
+        return sum(run.digits_max for run in runs)
+
+    def is_letters(self, at: int) -> bool:
+        word = self.word(at)
+        if not word or word in self.numbers.hesitations or self.numbers.begins(word):
+            return False
+        return (len(word) == 1 and word.isalpha()) or word in LETTER_NAMES
+
+    def beside(self, at: int, step: int) -> int:
+        """The next word in that direction that is no hesitation."""
+        while self.word(at) in self.numbers.hesitations:
+            at += step
+        return at
+
+    def lettered(self, run: NumberRun) -> tuple[str, int, int]:
+        """The digits of a run with one letter before and after them, where there are such, and which words that is."""
+        first, last, text = run.first, run.last, run.digits
+        before, after = self.beside(first - 1, -1), self.beside(last + 1, 1)
+        if self.is_letters(after):
+            text, last = text + letter_of(self.word(after)), after
+        if self.word(before) in ("x", "y", "z", "equis", "zeta") and len(run.digits) == 7:
+            text, first = letter_of(self.word(before)) + text, before
+        return text, first, last
+
+    def is_prefix(self, at: int) -> bool:
+        word = self.word(at)
+        common = word in self.known.stops or word in self.numbers.fillers
+        return self.is_letters(at) or (len(word) == 2 and word.isalpha() and not common)
+
+    def is_suffix(self, at: int) -> bool:
+        word = self.word(at)
+        mixed = len(word) <= 4 and any(sign.isdigit() for sign in word)
+        return mixed or self.is_letters(at) or (len(word) == 2 and self.is_prefix(at))
+
+    def with_letters(self, secret: Secret) -> Secret:
+        """The secret with the letters and numbers that belong to it: "be 452178", "n w b k 12 34"."""
+        kind, first, last = secret
+        if kind in ("phone", "card", "cvv", "expiry"):
+            return secret
+        floor = max((a.end for a in self.announced if a.end <= first), default=0)
+        at, letters = self.beside(first - 1, -1), 0
+        while at >= floor and letters < 2 and self.is_prefix(at):
+            first, letters = at, letters + 1
+            at = self.beside(at - 1, -1)
+        at, more = self.beside(last + 1, 1), 0
+        while kind == "national_id" and more < 3 and self.is_suffix(at):
+            last, more = at, more + 1
+            at = self.beside(at + 1, 1)
+        return Secret(kind, first, last)
+
+    def said(self, at: int) -> int:
+        """The first word from `at` on that is more than hesitation and copula."""
+        idle = ("c", "est", "is", "e", "es", "هو", "هي", "huwa", "hiya", "howa", "it", "s")
+        while at < len(self.words) and (
+            self.word(at) in idle or (self.word(at) in self.numbers.fillers and not self.numbers.begins(self.word(at)))
+        ):
+            at += 1
+        return at
+
+
+def letter_of(word: str) -> str:
+    return LETTER_NAMES.get(word, word).upper()

@@ -1,0 +1,312 @@
+"""Which numbers among words are secrets, and of what kind."""
+
+from __future__ import annotations
+
+import re
+
+from streams.language.announcements import NOUN, Announced
+from streams.language.around import Around
+from streams.language.identity import is_card, is_national_id, is_phone
+from streams.language.modes import KINDS, Secret
+from streams.language.numbers import Group, NumberRun, number_groups
+from streams.language.text import Line, language_code
+
+AFTER_CARD = ("cvv", "expiry")
+_TIMES = frozenset(
+    [
+        "at",
+        "around",
+        "before",
+        "after",
+        "until",
+        "since",
+        "by",
+        "vers",
+        "avant",
+        "apres",
+        "depuis",
+        "desde",
+        "antes",
+        "depois",
+        "hasta",
+        "ate",
+        "las",
+        "as",
+        "قبل",
+        "بعد",
+        "مع",
+        "m3a",
+    ]
+)
+"""What stands before an hour or a day."""
+_OF = ("of", "de", "del", "do", "d", "en", "ديال")
+GROUP_DIGITS_MIN, CHECK_WORDS_MAX = 4, 6
+_EXPIRES = re.compile(r"(?:0[1-9]|1[0-2])(?:20)?(?:2[4-9]|3\d|4\d)")
+_EXPIRY_YEAR = re.compile(r"(?:20)?(?:2[4-9]|3\d)")
+_DATE = re.compile(r"(?:0?[1-9]|[12]\d|3[01])(?:0?[1-9]|1[0-2])(?:19|20)\d\d|(?:19|20)\d\d(?:0[1-9]|1[0-2])[0-3]\d")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+
+
+class Dictated:
+    """The numbers of some words, judged one after the other: what was found before counts for what follows."""
+
+    def __init__(self, around: Around, expected: str | None) -> None:
+        self.around, self.expected = around, expected
+
+    def find(self, digits_before: int) -> list[Secret]:
+        found: list[Secret] = []
+        for position, run in enumerate(self.around.runs):
+            before = digits_before if position == 0 and run.first <= 1 else 0
+            near = self._nearest(run)
+            found += self._of_run(run, before, near, found)
+        return [self.around.with_letters(secret) for secret in found]
+
+    def _of_run(self, run: NumberRun, before: int, near: Announced | None, found: list[Secret]) -> list[Secret]:
+        strict = self.around.settings.strict
+        digits = self._digits(run)
+        expiry = self._expiry(run, near, found)
+        if expiry:
+            return [expiry]
+        if digits == 0:
+            return []
+        kind = self._kind(run)
+        harmless = self._harmless(run, near, kind)
+        excused = harmless and (self._is_amount(run) or not (kind == "card" or strict))
+        if self._is_long(run, digits + before) and not excused:
+            named = near.kind if near and near.kind in ("account", "national_id", "iban") else kind
+            return self._parted(run, kind if kind == "card" else named)
+        run = self._with_soft(run) if near is not None or self.expected else run
+        announced = self._announced_kind(run, digits, near, found)
+        if announced and not self._is_moment(run):
+            long_enough = kind in ("card", "phone") and announced in ("code", "cvv", "phone", "expiry")
+            return [Secret(kind if long_enough else announced, run.first, run.last)]
+        return []
+
+    def _with_soft(self, run: NumberRun) -> NumberRun:
+        """The run with a word at each end that only sounds like a number: after an announcement it is one."""
+        parts = list(run.parts)
+        before, after = self._soft(run.first - 1), self._soft(run.last + 1)
+        parts = [*before, *parts, *after]
+        return NumberRun(tuple(parts), tuple(at + len(before) for at in run.bridges))
+
+    def _soft(self, at: int) -> list[Group]:
+        if self.around.word(at) not in self.around.numbers.sounds_like:
+            return []
+        found = number_groups(self.around.words[at : at + 1], self.around.numbers)
+        return [group._replace(first=at, last=at) for group in found]
+
+    def _is_long(self, run: NumberRun, digits: int) -> bool:
+        if not run.bridges or self.around.settings.strict:
+            return digits > self.around.settings.digits_max
+        return (
+            digits > self.around.settings.bridged_digits_max or run.solid_digits_max > self.around.settings.digits_max
+        )
+
+    def _announced_kind(self, run: NumberRun, digits: int, near: Announced | None, found: list[Secret]) -> str | None:
+        expected = self.expected
+        slack = 1 if self.around.settings.strict else 0  # a digit may have been lost
+        digits = max(digits, len(run.digits))
+        if near is not None and near.kind != "open":
+            return near.kind if digits >= max(2, near.least - slack) else None
+        if near is not None and not self.around.settings.strict:
+            return None
+        if digits >= 3 and (named := self._named_behind(run)):
+            return named
+        if self._is_dictated(run):
+            return "number"
+        if self._is_cin(run):
+            return "national_id"
+        carded = self._has_card(found) or expected in AFTER_CARD
+        one_word = run.first == run.last and run.parts[0].spoken  # "cento"
+        if carded and 3 - slack <= digits <= 4 and not one_word:
+            return "cvv"
+        if expected and expected not in ("password", "email", "open") and digits >= 3 - slack:
+            return expected
+        return None
+
+    def _has_card(self, found: list[Secret]) -> bool:
+        """Whether a card came before, be it with a digit heard wrongly."""
+        return any(secret.kind == "card" or self.around.digits_in(secret) >= 13 for secret in found)
+
+    def _nearest(self, run: NumberRun) -> Announced | None:
+        """What was announced last before the run, within reach; what ends nearest counts."""
+        reach = self.around.settings.announced_words_max * (2 if self.around.settings.strict else 1)
+        near = [a for a in self.around.announced if 0 <= run.first - a.end <= reach or run.first < a.end <= run.last]
+        if not near:
+            return Announced(run.first, run.first, "open", 0) if self.expected == "open" else None
+        last = max(near, key=lambda a: a.end)
+        of = [a for a in near if a.kind == "open" and 0 <= last.first - a.end <= 2]
+        if last.kind == "card" and of:  # "the contract ending in"
+            return of[-1]
+        same = [a for a in near if a.end == last.end]
+        order = ("open", *KINDS)
+        return min(same, key=lambda a: (a.kind == "code", order.index(a.kind)))
+
+    def _is_cin(self, run: NumberRun) -> bool:
+        """Whether this has the form of a Moroccan identity card ("be 452178") and is told as somebody's."""
+        regions, arabic = self.around.settings.regions, language_code(self.around.language) == "ar"
+        if "MA" not in regions or not arabic or run.digits_max not in (5, 6):
+            return False
+        before = self.around.word(run.first - 2), self.around.word(run.first - 1)
+        return before[0] in ("hiya", "hya", "hia", "هي", "هيا", "est") and before[1].isalpha() and len(before[1]) <= 2
+
+    def _named_behind(self, run: NumberRun) -> str | None:
+        """What names the number after it: "4521 is my pin", "j'ai mis 8461 en code de sécurité"."""
+        known, numbers, reach = self.around.known, self.around.numbers, self.around.settings.announced_words_max
+        for a in self.around.announced:
+            if a.kind not in ("code", "cvv", "account", "iban", "national_id", "card") or a.first <= run.last:
+                continue
+            between = [self.around.word(at) for at in range(run.last + 1, a.first)]
+            strange = [word for word in between if word not in known.behind and word not in numbers.hesitations]
+            if 0 < len(between) <= 5 and len(strange) <= 1 and all(len(word) <= 3 for word in strange):
+                following = any(a.end <= other.first <= a.end + reach for other in self.around.runs)
+                return None if following else a.kind
+        if not self.around.heat & NOUN:
+            return None
+        reversed_ = any(0 <= first - run.last <= 3 for first, _ in known.spans(known.reverse, self.around.line))
+        return "code" if reversed_ else None
+
+    def _is_dictated(self, run: NumberRun) -> bool:
+        """Whether the utterance begins with a group of a number, said digit by digit or followed by "got that"."""
+        spoken = all(len(part.digits) == 1 and part.spoken for part in run.parts)
+        if len(run.digits) < GROUP_DIGITS_MIN or not (spoken or all(not part.spoken for part in run.parts)):
+            return False
+        lead = all(word.word in self.around.numbers.continues for word in self.around.words[: run.first])
+        behind = range(run.last + 1, run.last + 4)
+        if not lead or any(a.kind == "open" for a in self.around.announced):
+            return False
+        if spoken and len(run.parts) >= GROUP_DIGITS_MIN:
+            return True  # said digit by digit, and nothing before it that would make it harmless
+        if not 0 < len(self.around.words) - run.last - 1 <= CHECK_WORDS_MAX:
+            return False
+        known = self.around.known
+        return any(first in behind for first, _ in known.spans(known.checks, Line(self.around.words)))
+
+    def _digits(self, run: NumberRun) -> int:
+        """How many digits of a run may be secret; none of an amount: what is followed by a unit or a month."""
+        if not self._measured(run):
+            return run.digits_max
+        short = run.digits_max <= self.around.settings.digits_max
+        return 0 if short or self._is_amount(run) or self._is_date_with_amount(run) else run.digits_max
+
+    def _is_date_with_amount(self, run: NumberRun) -> bool:
+        """As "12 2024 1500 euros"; a phone or a card has more groups, or longer ones."""
+        longest = max(len(part.digits) for part in run.parts)
+        return len(run.parts) in (2, 3) and longest <= self.around.settings.digits_max - 2 and not is_card(run.digits)
+
+    def _measured(self, run: NumberRun) -> bool:
+        """Whether a unit or a month follows: "euros", "minutes", "mars"."""
+        after = self.around.word(run.last + 1)
+        if after in self.around.numbers.fillers:
+            after = self.around.word(run.last + 2)
+        return after in self.around.numbers.units or after in self.around.numbers.months
+
+    def _is_amount(self, run: NumberRun) -> bool:
+        """One number said as one, or with a unit and in thousands ("1 250 000 euros")."""
+        if run.digits_max > 9:
+            return False
+        if len(run.parts) == 1:
+            return run.parts[0].spoken or self._measured(run)
+        thousands = len(run.parts[0].digits) <= 3 and all(len(part.digits) == 3 for part in run.parts[1:])
+        return thousands and self._measured(run)
+
+    def _is_moment(self, run: NumberRun) -> bool:
+        """An hour or a day that stands near an announcement: "the code at nine thirty", "carte le 12 mars"."""
+        if self.around.settings.strict and not self._measured(run):
+            return False
+        at_time = self.around.word(run.first - 1) in _TIMES and run.digits_max <= 4
+        return self._measured(run) or at_time or self.around.word(run.first - 1) in self.around.numbers.months
+
+    def _harmless(self, run: NumberRun, near: Announced | None, kind: str) -> bool:
+        """Whether the words say that this number is no secret."""
+        if self._is_amount(run) or self._is_date(run):
+            return True
+        if near is None or near.kind != "open" or run.first - near.end > 3:
+            return False
+        return kind == "number" and run.digits_max <= 12
+
+    def _is_date(self, run: NumberRun) -> bool:
+        groups = run.groups
+        if len(groups) <= 3 and all(_YEAR.fullmatch(group) for group in groups):
+            return True
+        with_year = bool(_YEAR.fullmatch(groups[-1]) or _YEAR.fullmatch(groups[0]))
+        return with_year and len(groups) <= 5 and bool(_DATE.fullmatch(run.digits))
+
+    def _kind(self, run: NumberRun) -> str:
+        plus = self._plus(run)
+        if plus and is_phone(run.digits, True, self.around.settings.regions):
+            return "phone"
+        if len(run.digits) == 15 and run.digits[0] in "12" and is_national_id(run.digits, self.around.settings.regions):
+            return "national_id"
+        if any(is_card(digits) for digits in self._readings(run)):
+            return "card"
+        article = self.around.word(run.first) in self.around.numbers.articles  # "it's a long one"
+        if self._card_parts(run) or (article and is_card(run.digits[1:])):
+            return "card"
+        regions = self.around.settings.regions
+        if is_national_id(self.around.lettered(run)[0], regions, sure=True):
+            return "national_id"
+        if run.first == run.last and is_national_id(self.around.word(run.first).upper(), regions, sure=True):
+            return "national_id"
+        if is_national_id(run.digits, regions, sure=True) or is_national_id(run.spread, regions, sure=True):
+            return "national_id"
+        if any(is_phone(digits, plus, regions) for digits in self._readings(run)):
+            return "phone"
+        return "national_id" if is_national_id(run.digits, regions) else "number"
+
+    def _readings(self, run: NumberRun) -> list[str]:
+        """The digits of a run: joined, one by one, and without what only sounds like a number at its ends."""
+        parts = list(run.parts)
+        while parts[0].soft:
+            del parts[0]
+        while parts[-1].soft:
+            del parts[-1]
+        trimmed = NumberRun(tuple(parts)).digits
+        return list(dict.fromkeys((run.digits, run.spread, trimmed)))
+
+    def _plus(self, run: NumberRun) -> bool:
+        start = self.around.words[run.first].start
+        signed = self.around.text[max(0, start - 2) : start].strip().endswith("+")
+        return signed or self.around.word(run.first - 1) in ("plus", "mais", "mas", "زائد")
+
+    def _card_parts(self, run: NumberRun) -> int:
+        """How many groups, from the first, make a card with more digits after it; 0: none do."""
+        digits = ""
+        for count, part in enumerate(run.parts[:-1], 1):
+            digits += part.digits
+            if len(digits) > 19:
+                return 0
+            if len(digits) >= 15 and is_card(digits):
+                return count
+        return 0
+
+    def _parted(self, run: NumberRun, kind: str) -> list[Secret]:
+        """One secret, or a card and what follows it in the same breath."""
+        count = self._card_parts(run) if kind == "card" and not is_card(run.digits) and not is_card(run.spread) else 0
+        if not count:
+            return [Secret(kind, run.first, run.last)]
+        rest = NumberRun(run.parts[count:])
+        if rest.digits_max < 3:
+            return [Secret("card", run.first, run.last)]
+        after = "expiry" if _EXPIRES.match(rest.digits) else "cvv" if len(rest.digits) <= 4 else "number"
+        return [Secret("card", run.first, run.parts[count - 1].last), Secret(after, rest.first, rest.last)]
+
+    def _expiry(self, run: NumberRun, near: Announced | None, found: list[Secret]) -> Secret | None:
+        expected = self.expected
+        carded = (
+            expected in (*AFTER_CARD, "card")
+            or self._has_card(found)
+            or any(a.kind in ("card", "cvv") for a in self.around.announced)
+        )
+        told = (near is not None and near.kind == "expiry") or expected in AFTER_CARD
+        if run.digits_max > 6 or not carded:
+            return None
+        at = run.first - 1
+        while self.around.word(at) in _OF or self.around.word(at) in self.around.numbers.hesitations:
+            at -= 1
+        month = self.around.word(at) in self.around.numbers.months and (told or _EXPIRY_YEAR.fullmatch(run.digits))
+        if not (told or month or _EXPIRES.fullmatch(run.digits)):
+            return None
+        if month or (run.digits_max >= 2 and _EXPIRES.fullmatch(run.digits)):
+            return Secret("expiry", at if month else run.first, run.last)
+        return Secret("expiry", run.first, run.last) if near and near.kind == "expiry" and run.digits_max >= 3 else None

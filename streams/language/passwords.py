@@ -1,0 +1,102 @@
+"""Passwords among words: what follows their announcement, however it was heard."""
+
+from __future__ import annotations
+
+from streams.language.announcements import NOUN
+from streams.language.around import Around
+from streams.language.modes import Secret
+
+PASSWORD_WORDS_MAX = 6
+SHORT_PASSWORD_WORDS_MAX = 4
+_TOO_LATE = frozenset(
+    [
+        "but",
+        "thanks",
+        "thank",
+        "please",
+        "can",
+        "could",
+        "mais",
+        "merci",
+        "je",
+        "vous",
+        "pouvez",
+        "voila",
+        "mas",
+        "obrigado",
+        "obrigada",
+        "pode",
+        "pero",
+        "gracias",
+        "puede",
+        "شكرا",
+        "ولكن",
+        "walakin",
+        "chokran",
+    ]
+)
+"""With one of these another sentence begins."""
+
+
+class Passwords:
+    def __init__(self, around: Around) -> None:
+        self.around = around
+
+    def find(self, expected: str | None) -> tuple[list[Secret], bool]:
+        """Words announced as a password, and whether the announcement ends the text."""
+        found: list[Secret] = []
+        follows = False
+        count = len(self.around.words)
+        noun = bool(self.around.heat & NOUN)
+        for _, end in self.around.known.spans(self.around.known.password, self.around.line) if noun else ():
+            first = self.around.said(end)
+            if first >= count:
+                follows = True
+            elif self.around.word(first) not in self.around.known.harmless:
+                found.append(Secret("password", first, self._password_end(first)))
+        unclear = self._unclear_password() if noun and not found and not follows else None
+        if unclear is not None:
+            found.append(Secret("password", unclear, self._password_end(unclear)))
+        if expected == "password" and 0 < count <= PASSWORD_WORDS_MAX:
+            first = self.around.said(0)
+            if first < count and not any(
+                token.word in self.around.known.harmless for token in self.around.words[first : first + 2]
+            ):
+                found.append(Secret("password", first, count - 1))
+        return found, follows
+
+    def _unclear_password(self) -> int | None:
+        """The first word of a password whose "is" was misheard ("my password i bluebird"); talk about one has none."""
+        known, words = self.around.known, self.around.words
+        if any(token.word in known.talk for token in words):
+            return None
+        for start, end in known.spans(known.password_noun, self.around.line):
+            at = self.around.said(end)
+            bare = len(words) <= PASSWORD_WORDS_MAX + 2 and self.around.said(0) >= start - 1
+            if bare and at < len(words) and words[at].word not in known.harmless:
+                return at
+            at = self._after_copula(end)
+            joined = words[end - 1].word != self.around.line.tokens[end - 1].word  # "passwordis"
+            told = joined or at > end or self.around.settings.strict
+            if told and at < len(words) <= at + SHORT_PASSWORD_WORDS_MAX and words[at].word not in known.harmless:
+                return at
+        return None
+
+    def _after_copula(self, at: int) -> int:
+        """The word after up to three short ones, one of which was "is"; the end where one of them is "not"."""
+        for _ in range(3):
+            word = self.around.word(at)
+            if word in self.around.known.harmless:
+                return len(self.around.words)
+            if not word or len(word) > 3 or word.isdigit():
+                break
+            at += 1
+        return at
+
+    def _password_end(self, first: int) -> int:
+        last = min(first + PASSWORD_WORDS_MAX - 1, len(self.around.words) - 1)
+        if not self.around.settings.strict:
+            for at in range(first + 1, last + 1):
+                if self.around.word(at) in _TOO_LATE:
+                    return at - 1
+        return last
