@@ -84,7 +84,9 @@ class Announcements:
 
     def _kind(self, own: Sequence[dict[str, list[str]]], name: str, least: int) -> _Kind:
         pattern = compile_patterns([str(line) for part in own for line in part[name]])
-        literals = frozenset(re.findall(r"[^\W_]+", " ".join(fold(str(line)) for part in own for line in part[name])))
+        literals = frozenset(
+            fold(word) for part in own for line in part[name] for word in re.findall(r"[^\W_]+", str(line))
+        )
         nouns = literals if name in ("open", "unless") else literals & self.nouns
         return _Kind(name, least, pattern, nouns, literals)
 

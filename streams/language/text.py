@@ -62,6 +62,8 @@ def tokens(text: str) -> list[Token]:
 def tidy(text: str) -> str:
     """Composed characters and no control or surrogate characters: what the offsets of every later step refer to."""
     text = unicodedata.normalize("NFC", text)
+    if text.isprintable():
+        return text
     return "".join(" " if unicodedata.category(sign) in ("Cc", "Cs") else sign for sign in text)
 
 
