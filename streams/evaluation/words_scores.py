@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from streams import language as engine
-from streams.evaluation.words_suite import ALL_CATEGORIES, SENTIMENTS, Item, turns
+from streams.evaluation.words_suite import SENTIMENTS, Item, turns
+from streams.language.sentiment import label_of
 from streams.language.text import tidy
 
-LABEL_SCORE_MIN = 0.25
-"""Scores under this, in size, are neutral."""
 PAUSE_MS = 800
 """Between two utterances of a turn in the suite: a caller who reads a number in groups."""
 WORD_MS = 300
@@ -45,7 +44,7 @@ class Score:
 
     items: int = 0
     sentiments: Counter[tuple[str, str]] = field(default_factory=Counter)
-    phrases: dict[str, Count] = field(default_factory=lambda: {name: Count() for name in ALL_CATEGORIES})
+    phrases: dict[str, Count] = field(default_factory=lambda: {name: Count() for name in engine.CATEGORIES})
     redaction: Count = field(default_factory=Count)
     kinds_missed: Counter[str] = field(default_factory=Counter)
     kinds_right: int = 0
@@ -94,10 +93,6 @@ def macro_f1(pairs: Counter[tuple[str, str]], labels: Sequence[str] = SENTIMENTS
         wanted = sum(count for (is_, _), count in pairs.items() if is_ == label)
         total += 2 * hits / (found + wanted) if found + wanted else 0.0
     return total / len(labels)
-
-
-def label_of(score: float) -> str:
-    return "neutral" if abs(score) < LABEL_SCORE_MIN else "positive" if score > 0 else "negative"
 
 
 def score_items(items: Sequence[Item]) -> dict[str, Score]:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from audio.errors import VigieError
-from streams.evaluation.words_scores import label_of, macro_f1
+from streams.evaluation.words_scores import macro_f1
 from streams.evaluation.words_suite import SENTIMENTS
-from streams.language.sentiment import sentiment
+from streams.language.sentiment import label_of, sentiment
 from streams.language.text import tokens
 
 FOLDERS = {"fr": "french", "en": "english", "ar": "arabic", "pt": "portuguese", "es": "spanish"}

@@ -18,8 +18,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 
 from streams import language as engine  # noqa: E402
 from streams.evaluation.words_suite import LANGUAGES, Item, load_suite  # noqa: E402
+from streams.language.catalogue import parse_catalogue  # noqa: E402
 from streams.language.phrases import find_phrases  # noqa: E402
 from streams.language.sentiment import sentiment  # noqa: E402
 from streams.language.text import tidy, tokens  # noqa: E402
@@ -88,11 +87,7 @@ def made_up(items: Sequence[Item], count: int, seed: int) -> list[str]:
 
 
 def catalogue(patterns: list[str]) -> Work:
-    """A search for `patterns`: as a user's catalogue for every language, or as one expression before there are such."""
-    if find_spec("streams.language.catalogue") is None:
-        text = import_module("streams.language.text")
-        compiled = text.compile_patterns(patterns)
-        return lambda item: [match.span() for match in compiled.finditer(text.Line(tokens(item.text)).joined)]
+    """A search for `patterns` as a user's catalogue for every language."""
     entries = [
         {
             "category": f"own_{at}",
@@ -103,9 +98,8 @@ def catalogue(patterns: list[str]) -> Work:
         for at in range(0, len(patterns), ENTRY_PATTERNS)
     ]
     given = yaml.safe_dump({"version": 1, "phrases": entries}, allow_unicode=True).encode()
-    known = import_module("streams.language.catalogue").parse_catalogue(given, "made-up.yaml")
-    search: Any = find_phrases
-    return lambda item: search(item.text, tokens(item.text), item.language, item.party, catalogue=known)
+    known = parse_catalogue(given, "made-up.yaml")
+    return lambda item: find_phrases(item.text, tokens(item.text), item.language, item.party, catalogue=known)
 
 
 def timed_us(work: Work, items: Sequence[Item], rounds: int) -> list[float]:
