@@ -1,0 +1,73 @@
+// What a supervisor does about an alert. Each answers once the server has it on calls.feedback; each but a note can be
+// taken back.
+
+import { post } from "./api.js";
+import { h } from "./dom.js";
+import { ask, choices, field, tellError, toast } from "./dialogs.js";
+import { live } from "./live.js";
+import { duration, t } from "./i18n.js";
+import { sentence } from "./describe.js";
+
+const SNOOZE_MINUTES = [5, 15, 30, 60, 240];
+const REASONS = ["false_alert", "handled", "known", "not_important", "other"];
+const UNDONE_BY = { acknowledge: "unacknowledge", unacknowledge: "acknowledge", snooze: "reopen", dismiss: "reopen" };
+let undo = null;
+const people = new Set();
+
+/** Names of colleagues, as they appear in what others did. */
+export function remember(alert) {
+  const feedback = alert.feedback || {};
+  for (const person of [feedback.acknowledged_by, feedback.assigned_to, feedback.dismissed?.by]) if (person) people.add(person);
+}
+
+export async function act(action, alert) {
+  if (!alert) return;
+  const body = await details(action, alert);
+  if (body) await send(action, alert, body);
+}
+
+async function details(action, alert) {
+  const about = sentence(alert).text;
+  if (action === "snooze") {
+    const answer = await ask(t("action.snooze"), choices("minutes", SNOOZE_MINUTES.map((n) => [String(n), duration(n * 60_000)]), "15"), { submit: t("action.snooze"), about });
+    return answer && { minutes: Number(answer.minutes) };
+  }
+  if (action === "assign") {
+    if (live.me?.user) people.add(live.me.user);
+    const field_ = h("input", { name: "to", required: true, list: "people", autocomplete: "off", maxlength: 120, value: alert.feedback?.assigned_to || live.me?.user || "", autofocus: true });
+    const answer = await ask(t("action.assign"), [field(t("assign.to"), field_), h("datalist", { id: "people" }, [...people].map((person) => h("option", { value: person })))], { submit: t("action.assign"), about });
+    return answer && { to: answer.to.trim() };
+  }
+  if (action === "dismiss") {
+    const more = h("textarea", { name: "text", rows: 2, maxlength: 1000 });
+    const answer = await ask(t("action.dismiss"), [h("p", { class: "question" }, t("dismiss.why")), choices("reason", REASONS.map((reason) => [reason, t(`reason.${reason}`)]), REASONS[0]), field(t("dismiss.more"), more)], { submit: t("action.dismiss"), about });
+    return answer && { reason: [answer.reason, answer.text.trim()].filter(Boolean).join(": "), right: answer.reason !== "false_alert" };
+  }
+  if (action === "note") {
+    const answer = await ask(t("action.note"), field(t("note.text"), h("textarea", { name: "text", rows: 4, required: true, maxlength: 2000, autofocus: true })), { submit: t("note.save"), about });
+    return answer && answer.text.trim() && { text: answer.text.trim() };
+  }
+  return {};
+}
+
+async function send(action, alert, body, { quiet = false } = {}) {
+  try {
+    const answer = await post(`/api/alerts/${encodeURIComponent(alert.alert_id)}/${action}`, body);
+    live.tellAlert(answer);
+    if (quiet) return;
+    const back = UNDONE_BY[action] || (action === "assign" && alert.feedback?.assigned_to ? "assign" : null);
+    undo = back && (() => takeBack(back, alert));
+    toast(t(`done.${action}`, { who: body.to || "", span: body.minutes ? duration(body.minutes * 60_000) : "" }), back ? { action: t("action.undo"), run: runUndo } : {});
+  } catch (error) {
+    tellError(error);
+  }
+}
+
+const takeBack = (action, alert) => send(action, alert, action === "assign" ? { to: alert.feedback.assigned_to } : {}, { quiet: true });
+
+export function runUndo() {
+  const run = undo;
+  undo = null;
+  if (run) run().then(() => toast(t("done.undo")));
+  else toast(t("undo.nothing"));
+}

@@ -1,0 +1,67 @@
+// Requests to the server, and its refusals in words with a remedy.
+
+import { has, t } from "./i18n.js";
+
+export class ApiError extends Error {
+  constructor(status, detail, retryAfterS) {
+    const key = has(`error.${status}`) ? `error.${status}` : status >= 500 ? "error.500" : "error.other";
+    super(t(key, { status, seconds: retryAfterS || 30 }));
+    this.status = status;
+    this.detail = detail;
+    this.remedy = t(`${key}.remedy`, { seconds: retryAfterS || 30 });
+  }
+}
+
+let csrf = "";
+
+export function useCsrf(token) {
+  csrf = token || "";
+}
+
+export async function get(path, query, { signal } = {}) {
+  return answered(path + search(query), { signal });
+}
+
+export async function post(path, body) {
+  const headers = { "Content-Type": "application/json", "X-CSRF-Token": csrf };
+  return answered(path, { method: "POST", headers, body: JSON.stringify(body || {}) });
+}
+
+async function answered(url, options) {
+  let response;
+  try {
+    response = await fetch(url, { credentials: "same-origin", cache: "no-store", ...options });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError(0, "");
+  }
+  if (response.status === 401) goToLogin();
+  const body = await response.json().catch(() => null);
+  if (!response.ok) throw new ApiError(response.status, detailOf(body), Number(response.headers.get("Retry-After")));
+  return body;
+}
+
+function detailOf(body) {
+  if (!body) return "";
+  if (typeof body.detail === "string") return body.detail;
+  if (typeof body.problem === "string") return [body.problem, body.remedy].filter(Boolean).join(". ");
+  return "";
+}
+
+/** Back to the login page, and from there to where one was. */
+export function goToLogin() {
+  const next = location.pathname + location.search;
+  location.assign(`/login?next=${encodeURIComponent(next)}`);
+}
+
+/** `{site: ["a", "b"], q: ""}` as `?site=a&site=b`; what is empty is left out. */
+export function search(query) {
+  const params = new URLSearchParams();
+  for (const [name, value] of Object.entries(query || {})) {
+    for (const item of [value].flat()) {
+      if (item !== null && item !== undefined && item !== "") params.append(name, item);
+    }
+  }
+  const text = params.toString();
+  return text ? `?${text}` : "";
+}

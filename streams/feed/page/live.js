@@ -1,0 +1,164 @@
+// What the page knows, kept current by one event stream. A record carries the number of the event that made it; whatever
+// arrives, by stream or by answer to a request and in whatever order, an older one never replaces a newer one.
+
+import { get } from "./api.js";
+import { Stream } from "./stream.js";
+
+const FRAME_MS_MAX = 250; // a hidden page has no animation frames, and still counts its alerts in the title
+const REMEMBERED_MAX = 5_000;
+
+class Live extends EventTarget {
+  constructor() {
+    super();
+    this.me = null;
+    this.state = "connecting";
+    this.newest = new Map(); // alert id or call id -> newest record seen on the stream
+    this.dirty = new Set();
+  }
+
+  start(after) {
+    this.stream = new Stream("/api/events", after, {
+      event: (kind, record, number) => this.take(kind, record, number),
+      state: (state, detail) => this.tellState(state, detail),
+      reset: () => this.dispatchEvent(new Event("reset")),
+    });
+  }
+
+  tellState(state, detail) {
+    this.state = state;
+    this.dispatchEvent(new CustomEvent("state", { detail: { state, detail } }));
+  }
+
+  take(kind, record, number) {
+    if (kind === "alert" || kind === "call") {
+      const id = kind === "alert" ? record.alert_id : record.call_id;
+      const seen = { changed: number, ...record };
+      this.newest.delete(kind + id);
+      this.newest.set(kind + id, seen);
+      if (this.newest.size > REMEMBERED_MAX) this.newest.delete(this.newest.keys().next().value);
+      record = seen;
+    }
+    this.dispatchEvent(new CustomEvent(kind, { detail: record }));
+  }
+
+  /** The newer of a record that a request brought and what the stream has told since. */
+  freshest(kind, record) {
+    const seen = this.newest.get(kind + (kind === "alert" ? record.alert_id : record.call_id));
+    return seen && (seen.changed ?? 0) > (record.changed ?? 0) ? { ...record, ...seen } : record;
+  }
+
+  /** An answer to an action of one's own is news like any other. */
+  tellAlert(alert) {
+    this.take("alert", alert, alert.changed);
+  }
+}
+
+export const live = new Live();
+
+/** Runs `draw` at most once a frame, and at most once every `every_ms`, however often it is asked. */
+export function batched(draw, every_ms = 0) {
+  let asked = false;
+  let last = 0;
+  const run = () => {
+    if (!asked) return;
+    asked = false;
+    last = performance.now();
+    draw();
+  };
+  return () => {
+    if (asked) return;
+    asked = true;
+    const wait = Math.max(0, last + every_ms - performance.now());
+    if (document.hidden) setTimeout(run, Math.max(wait, FRAME_MS_MAX));
+    else if (wait) setTimeout(() => requestAnimationFrame(run), wait);
+    else requestAnimationFrame(run);
+  };
+}
+
+/** A filtered list of the server's, kept current: loaded once, then events put in, change and take out. */
+export class Collection {
+  /** `kind` alert or call; `matches(record)` says whether it belongs; `change()` is called after every change. */
+  constructor({ path, kind, query, matches, change, added, limit = 200 }) {
+    Object.assign(this, { path, kind, query, matches, change, added, limit });
+    this.id = kind === "alert" ? "alert_id" : "call_id";
+    this.items = new Map();
+    this.early = [];
+    this.loaded = false;
+    this.closed = false;
+    this.next = null;
+    this.total = 0;
+    this.listener = (event) => this.take(event.detail);
+    live.addEventListener(kind, this.listener);
+    this.calls = (event) => this.takeCall(event.detail);
+    if (kind === "alert") live.addEventListener("call", this.calls);
+  }
+
+  /** An alert tells of its call whether it is live and how it fares; the call's own events are the newer word. */
+  takeCall(call) {
+    for (const [id, alert] of this.items) {
+      if (alert.call_id !== call.call_id || (alert.live === call.live && alert.health === call.health)) continue;
+      const next = { ...alert, live: call.live, health: call.health };
+      if (this.matches(next)) this.items.set(id, next);
+      else {
+        this.items.delete(id);
+        this.total -= 1;
+      }
+      this.change();
+    }
+  }
+
+  async load() {
+    const answer = await get(this.path, { ...this.query, limit: this.limit });
+    if (this.closed) return null;
+    this.items.clear();
+    this.put(answer);
+    this.loaded = true;
+    for (const record of this.early.splice(0)) this.take(record);
+    this.change();
+    return answer;
+  }
+
+  async more() {
+    if (!this.next) return;
+    const answer = await get(this.path, { ...this.query, limit: this.limit, cursor: this.next });
+    if (this.closed) return;
+    this.put(answer);
+    this.change();
+  }
+
+  put(answer) {
+    this.next = answer.next ?? null;
+    this.total = answer.total ?? answer.items.length;
+    for (const item of answer.items) {
+      const record = live.freshest(this.kind, item);
+      if (this.matches(record)) this.items.set(record[this.id], record);
+    }
+  }
+
+  take(record) {
+    if (!this.loaded) {
+      this.early.push(record);
+      return;
+    }
+    const id = record[this.id];
+    const known = this.items.get(id);
+    if (known && (known.changed ?? 0) >= (record.changed ?? 0)) return;
+    if (this.matches(record)) {
+      this.items.set(id, known ? { ...known, ...record } : record);
+      if (!known) {
+        this.total += 1;
+        this.added?.(record);
+      }
+    } else if (known) {
+      this.items.delete(id);
+      this.total -= 1;
+    } else return;
+    this.change();
+  }
+
+  close() {
+    this.closed = true;
+    live.removeEventListener(this.kind, this.listener);
+    live.removeEventListener("call", this.calls);
+  }
+}

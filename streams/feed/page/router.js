@@ -1,0 +1,61 @@
+// The address is the state: view, opened alert or call, and every filter, so that a link shows what its sender saw.
+
+export const VIEWS = ["alerts", "floor", "incidents", "coverage", "history", "call"];
+const KEPT = ["site", "queue"]; // what one filters the whole page by survives a change of view
+const listeners = new Set();
+
+export function route() {
+  const params = new URLSearchParams(location.search);
+  const view = params.get("view");
+  return { view: VIEWS.includes(view) ? view : params.get("call") && !params.get("alert") ? "call" : "alerts", params };
+}
+
+/** The address of a view with these parameters; `null` and "" leave one out. */
+export function href(view, values = {}) {
+  const params = new URLSearchParams();
+  if (view !== "alerts") params.set("view", view);
+  const current = new URLSearchParams(location.search);
+  for (const name of KEPT) if (!(name in values)) for (const value of current.getAll(name)) params.append(name, value);
+  for (const [name, value] of Object.entries(values)) put(params, name, value);
+  const text = params.toString();
+  return text ? `?${text}` : "./";
+}
+
+/** The present address with some parameters changed. */
+export function changed(values) {
+  const params = new URLSearchParams(location.search);
+  for (const [name, value] of Object.entries(values)) put(params, name, value);
+  const text = params.toString();
+  return text ? `?${text}` : "./";
+}
+
+function put(params, name, value) {
+  params.delete(name);
+  for (const item of [value].flat()) if (item !== null && item !== undefined && item !== "") params.append(name, item);
+}
+
+export function go(address, { replace = false } = {}) {
+  if (address === (location.search || "./")) return;
+  history[replace ? "replaceState" : "pushState"](null, "", address);
+  tell();
+}
+
+export function onRoute(listener) {
+  listeners.add(listener);
+}
+
+function tell() {
+  for (const listener of listeners) listener(route());
+}
+
+addEventListener("popstate", tell);
+
+/** Plain clicks on links of this page stay in this page. */
+addEventListener("click", (event) => {
+  const link = event.target.closest?.("a[href]");
+  if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  const address = link.getAttribute("href");
+  if (!address.startsWith("?") && address !== "./") return;
+  event.preventDefault();
+  go(address);
+});

@@ -1,0 +1,106 @@
+// The floor: every live call by its health, grouped by site and queue, the worst queue first.
+
+import { alertCounts, callTable, failure, pageHead, tile } from "./app_parts.js";
+import { bdi, h, replace } from "./dom.js";
+import { healthBadge, name } from "./describe.js";
+import { placeBar, matcher } from "./filters.js";
+import { get } from "./api.js";
+import { batched, live } from "./live.js";
+import { t } from "./i18n.js";
+
+const NAMES = ["site", "queue", "agent", "language", "coverage", "cause"];
+const REDRAW_MS = 2_000; // health moves slowly; a floor that flickers is read by nobody
+const TABLE_MAX = 25;
+const RECOUNT_MS = 60_000;
+
+export class FloorView {
+  title = "nav.floor";
+
+  mount(main, params) {
+    this.calls = new Map();
+    this.early = [];
+    this.bar = h("div", { class: "bar-slot" });
+    this.head = h("p", { class: "soft" });
+    this.body = h("div", { class: "floor" });
+    replace(main, h("div", { class: "page floor-view" }, pageHead(t("nav.floor"), this.head), this.bar, this.body));
+    this.draw = batched(() => this.paint(), REDRAW_MS);
+    this.listener = (event) => this.take(event.detail);
+    live.addEventListener("call", this.listener);
+    this.timer = setInterval(() => document.hidden || this.load().catch(() => {}), RECOUNT_MS);
+    this.update(params);
+    this.load().catch((error) => failure(this.body, error, () => this.load()));
+  }
+
+  async load() {
+    const answer = await get("/api/floor");
+    if (this.closed) return;
+    this.calls = new Map(answer.calls.map((call) => [call.call_id, live.freshest("call", call)]));
+    this.loaded = true;
+    this.paint();
+  }
+
+  take(call) {
+    const known = this.calls.get(call.call_id);
+    if (known && (known.changed ?? 0) >= (call.changed ?? 0)) return;
+    if (call.live) this.calls.set(call.call_id, { ...known, ...call });
+    else if (!this.calls.delete(call.call_id)) return;
+    this.draw();
+  }
+
+  update(params) {
+    this.matches = matcher(params, NAMES);
+    placeBar(this.bar, NAMES, params);
+    if (this.loaded) this.paint();
+  }
+
+  paint() {
+    if (this.closed || !this.loaded) return;
+    const calls = [...this.calls.values()].filter((call) => call.live && this.matches(call)).sort(worst);
+    this.head.textContent = t("floor.count", { n: calls.length });
+    const shape = JSON.stringify(calls.map((call) => [call.call_id, Math.round(call.health), call.coverage, call.alerts]));
+    if (shape === this.shape) return;
+    this.shape = shape;
+    const focused = this.body.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    const scrolled = document.scrollingElement.scrollTop;
+    if (!calls.length) replace(this.body, h("div", { class: "empty" }, h("p", null, t("floor.none"))));
+    else replace(this.body, sites(calls), h("section", null, h("h3", null, t("floor.worst")), callTable(calls.slice(0, TABLE_MAX), { caption: t("floor.worst") })));
+    document.scrollingElement.scrollTop = scrolled;
+    if (focused) this.body.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  }
+
+  close() {
+    this.closed = true;
+    clearInterval(this.timer);
+    live.removeEventListener("call", this.listener);
+  }
+}
+
+const worst = (a, b) => (a.health ?? 101) - (b.health ?? 101) || (a.call_id < b.call_id ? -1 : 1);
+const mean = (calls) => median(calls.map((call) => call.health).filter((health) => typeof health === "number"));
+
+function median(values) {
+  if (!values.length) return null;
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = Math.floor(sorted.length / 2);
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+function grouped(calls, field) {
+  const groups = Map.groupBy(calls, (call) => call[field] ?? "");
+  return [...groups].sort(([first, mine], [second, theirs]) => first.localeCompare(second) || mine.length - theirs.length);
+}
+
+const summed = (calls) => calls.reduce((sum, { alerts }) => ({ critical: sum.critical + (alerts?.critical || 0), warning: sum.warning + (alerts?.warning || 0), info: sum.info + (alerts?.info || 0) }), { critical: 0, warning: 0, info: 0 });
+
+/** Sites keep their place by name: a wall that rearranges itself cannot be read at a glance. */
+function sites(calls) {
+  return h("div", { class: "sites" }, grouped(calls, "site").map(([site, mine]) => h("section", { class: "site", "aria-label": site || t("none.site") },
+    h("header", null, h("h3", null, site ? bdi(site) : t("none.site")), h("span", { class: "soft" }, t("floor.count", { n: mine.length })), alertCounts(summed(mine), { empty: false })),
+    grouped(mine, "queue").map(([queue, calls_]) => queueRow(queue, calls_)))));
+}
+
+function queueRow(queue, calls) {
+  const blind = calls.filter((call) => call.coverage === "partial" || call.coverage === "unmonitored").length;
+  return h("div", { class: "queue" }, h("div", { class: "queue-name" }, h("b", null, name(queue, "none.queue")), h("span", { class: "soft" }, t("floor.count", { n: calls.length }), blind ? ` · ${t("floor.blind", { n: blind })}` : "")),
+    h("div", { class: "queue-health", title: t("floor.median") }, healthBadge(mean(calls))), h("div", { class: "tiles" }, calls.map(tile)));
+}
