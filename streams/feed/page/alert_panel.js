@@ -10,9 +10,10 @@ import { clock, dateTime, language, named, t, when } from "./i18n.js";
 import { Player } from "./player.js";
 import { changed, href } from "./router.js";
 import { fitted, key, timeline } from "./timeline.js";
-import { reading, whyPlot } from "./why.js";
+import { quotes, reading, whyPlot } from "./why.js";
 import { Words } from "./words.js";
 
+const CLIP_WAIT_MS = 3_000; // a clip is cut once its words are known; nothing tells of it but the alert itself
 const REDRAW_MS = 1_000; // a live call's picture grows by the second
 
 export class AlertPanel {
@@ -101,7 +102,7 @@ export class AlertPanel {
       h("div", { class: "columns" }, section("alert.words", this.words.element), h("div", null, section("alert.cause", this.boxes.cause), section("alert.log", this.boxes.log), section("alert.earlier", this.boxes.earlier)))));
     this.element.removeAttribute("aria-busy");
     replace(this.boxes.reading, reading(this.alert));
-    this.why = fitted(this.boxes.why, (width) => whyPlot(this.alert, this.model.call, width));
+    this.why = fitted(this.boxes.why, (width) => (quotes(this.alert) ? { root: quotes(this.alert) } : whyPlot(this.alert, this.model.call, width)));
     this.picture = fitted(this.boxes.picture, (width) => timeline(this.model.call, { width, alerts: this.model.call.alerts_raised.filter((alert) => alert.alert_id === this.alert_id || width > 700), evidence: this.alert.evidence.audio, onseek: (ms) => this.player.seekCall(ms) }));
     this.words.show(this.model.call.utterances || [], this.alert);
     this.drawCause();
@@ -109,7 +110,19 @@ export class AlertPanel {
     this.drawEarlier();
   }
 
+  awaitClip() {
+    if (this.alert.clip?.state !== "pending") return;
+    this.clipTimer = setTimeout(async () => {
+      const alert = await get(`/api/alerts/${encodeURIComponent(this.alert_id)}`).catch(() => this.alert);
+      if (this.closed) return;
+      this.alert = { ...this.alert, clip: alert.clip };
+      this.player.update(this.alert);
+      this.awaitClip();
+    }, CLIP_WAIT_MS);
+  }
+
   follow() {
+    this.awaitClip();
     const redraw = batched(() => {
       this.picture.redraw();
       this.why.redraw();
@@ -156,6 +169,7 @@ export class AlertPanel {
 
   close() {
     this.closed = true;
+    clearTimeout(this.clipTimer);
     live.removeEventListener("alert", this.onalert);
     this.model?.close();
     this.player?.close();

@@ -44,7 +44,7 @@ async function answered(url, options) {
 function detailOf(body) {
   if (!body) return "";
   if (typeof body.detail === "string") return body.detail;
-  if (typeof body.problem === "string") return [body.problem, body.remedy].filter(Boolean).join(". ");
+  if (typeof body.title === "string") return [body.field, body.title, body.remedy].filter(Boolean).join(": ");
   return "";
 }
 

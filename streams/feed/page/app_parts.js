@@ -36,7 +36,7 @@ export function tile(call) {
 export function callTable(calls, { caption, extra } = {}) {
   const heads = ["health", "call", "agent", "queue", "site", "started", "length", "alerts", "cause", "coverage"];
   return h("div", { class: "table-scroll" }, h("table", { class: "calls" }, h("caption", { class: "sr" }, caption),
-    h("thead", null, h("tr", null, heads.map((head) => h("th", { scope: "col", class: head }, t(`label.${head}`))))), h("tbody", null, calls.map((call) => callRow(call, extra)))));
+    h("thead", null, h("tr", null, heads.map((head) => h("th", { scope: "col", class: head === "started" || head === "length" ? "n" : null }, t(`label.${head}`))))), h("tbody", null, calls.map((call) => callRow(call, extra)))));
 }
 
 function callRow(call, extra) {

@@ -75,7 +75,7 @@ export const percent = (value) => format(Intl.NumberFormat, { style: "percent", 
 export const list = (items) => format(Intl.ListFormat, { style: "short", type: "unit" }).format(items);
 
 const unit = (value, name, digits = 0) =>
-  format(Intl.NumberFormat, { style: "unit", unit: name, unitDisplay: "short", maximumFractionDigits: digits }).format(value);
+  format(Intl.NumberFormat, { style: "unit", unit: name, unitDisplay: "narrow", maximumFractionDigits: digits }).format(value);
 
 /** A length of time: 8.4 s, 2 min 05 s, 3 h 10 min. */
 export function duration(ms) {

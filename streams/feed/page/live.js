@@ -32,7 +32,8 @@ class Live extends EventTarget {
   take(kind, record, number) {
     if (kind === "alert" || kind === "call") {
       const id = kind === "alert" ? record.alert_id : record.call_id;
-      const seen = { changed: number, ...record };
+      // A record is told before it knows its own number.
+      const seen = { ...record, changed: number ?? record.changed };
       this.newest.delete(kind + id);
       this.newest.set(kind + id, seen);
       if (this.newest.size > REMEMBERED_MAX) this.newest.delete(this.newest.keys().next().value);

@@ -118,12 +118,12 @@ export class Parser {
     this.dispatch = dispatch;
     this.rest = "";
     this.clear();
-    this.id = "";
   }
 
   clear() {
     this.kind = "";
     this.data = [];
+    this.id = ""; // an event without a number of its own (a second of a call) moves no place in the stream
   }
 
   feed(text) {

@@ -2,7 +2,7 @@
 // time around the alert; else the value stands beside its limit on a bar.
 
 import { h, svg } from "./dom.js";
-import { clock, rtl, t } from "./i18n.js";
+import { clock, list, percent, rtl, t } from "./i18n.js";
 import { metricName, quantity } from "./describe.js";
 import { gaps, merged, overlaps, runLength, ticks } from "./spans.js";
 
@@ -51,6 +51,14 @@ function ratio(agent, customer, at) {
   const talk = (spans) => spans.reduce((sum, [from, to]) => sum + Math.max(0, Math.min(to, at) - Math.min(from, at)), 0);
   const [first, second] = [talk(agent), talk(customer)];
   return first + second ? first / (first + second) : 0;
+}
+
+/** Something that was said is no curve: the words themselves, and how sure the transcriber is of them. */
+export function quotes(alert) {
+  const { metric, words } = alert.evidence;
+  if (!metric.startsWith("phrase.") || !words.length) return null;
+  return h("div", { class: "quotes" }, words.map((word) => h("figure", { class: "quote" }, h("blockquote", { dir: "auto", lang: alert.language }, word.text),
+    h("p", { class: "soft" }, list([t(`party.${word.party || "both"}`), word.start_ms === undefined ? null : clock(word.start_ms), typeof word.confidence === "number" ? t("why.sure", { share: percent(word.confidence) }) : null].filter(Boolean))))));
 }
 
 export function whyPlot(alert, call, width) {
