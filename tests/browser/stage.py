@@ -12,6 +12,7 @@ from streams.events import Record
 from streams.feed.command import serving
 from streams.feed.local import HOST, LocalFeed, free_port
 from streams.replay.sources import CallSource
+from tests.browser.line import Line
 
 SITES = {"casablanca": "fr", "dakar": "fr", "lisboa": "pt", "tunis": "ar", "abidjan": "fr", "rabat": "ar"}
 QUEUES = ("billing", "technique", "internet", "résiliation")
@@ -74,27 +75,11 @@ WORDS = (
 class Stage:
     """Calls that do as they are told; `address` is where the page is."""
 
-    def __init__(self, folder: Path, sources: Iterable[CallSource] = ()) -> None:
-        self.feed = LocalFeed(sources, folder)
-        self.port = free_port(0)
-        self.address = f"http://{HOST}:{self.port}/"
+    def __init__(self, feed: LocalFeed, line: Line) -> None:
+        self.feed, self.line = feed, line
+        self.address = f"http://{HOST}:{line.port}/"
         self._seconds: dict[str, int] = {}
         self._numbers: dict[str, int] = {}
-        self._serving: contextlib.ExitStack | None = None
-
-    def serve(self) -> None:
-        self._serving = contextlib.ExitStack()
-        self._serving.enter_context(serving(self.feed.app, HOST, self.port))
-
-    def stop_serving(self) -> None:
-        """The server goes away, the calls go on."""
-        if self._serving is not None:
-            self._serving.close()
-            self._serving = None
-
-    def close(self) -> None:
-        self.stop_serving()
-        self.feed.close()
 
     def call(self, call_id: str, *, site: str = "dakar", queue: str = "billing", agent: str = "amina") -> str:
         call = {
@@ -113,6 +98,14 @@ class Stage:
         self._seconds[call_id] = 0
         self.second(call_id, call=call)
         return call_id
+
+    def adopt(self, call_id: str) -> None:
+        """A call of which the engine tells, with `second_of`."""
+        self._seconds[call_id] = 0
+
+    def second_of(self, record: Record) -> None:
+        self._seconds[record["call_id"]] = record["seq"] + 1
+        self.feed.put("measurements", record)
 
     def second(self, call_id: str, speakers: str = "a", **more: Any) -> None:
         """One more second of a call; `speakers` holds "a" and "c" for who speaks in it."""
@@ -277,9 +270,9 @@ def _fact(name: str, english: str, kind: str = "measure") -> Record:
 
 @contextlib.contextmanager
 def stage(folder: Path, sources: Iterable[CallSource] = ()) -> Iterator[Stage]:
-    made = Stage(folder, sources)
-    made.serve()
+    feed = LocalFeed(sources, folder)
     try:
-        yield made
+        with serving(feed.app, HOST, port := free_port(0)), contextlib.closing(Line(port)) as line:
+            yield Stage(feed, line)
     finally:
-        made.close()
+        feed.close()

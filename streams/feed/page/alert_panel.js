@@ -143,12 +143,12 @@ export class AlertPanel {
     const { text, lang } = fact(item, verdict);
     const at = item.from_ms ? h("span", { class: "soft" }, ` ${clock(item.from_ms)}`) : null;
     const said = h("span", { lang: lang === language() ? null : lang }, text);
-    return h("li", null, item.alert_id && item.alert_id !== this.alert_id ? h("a", { href: changed({ alert: item.alert_id }) }, said) : said, at);
+    return h("li", null, item.alert_id && item.alert_id !== this.alert_id ? h("a", { href: changed({ alert: item.alert_id }), "data-alert": item.alert_id }, said) : said, at);
   }
 
   drawEarlier() {
     const others = this.model.call.alerts_raised.filter((alert) => alert.alert_id !== this.alert_id).sort(newestFirst);
-    replace(this.boxes.earlier, others.length ? h("ul", { class: "earlier" }, others.map((alert) => h("li", { class: alert.severity }, severityIcon(alert.severity), h("a", { href: changed({ alert: alert.alert_id }) }, sentenceNode(alert)), h("span", { class: "soft" }, clock(alert.raised_ms))))) : h("p", { class: "soft" }, t("alert.earlier.none")));
+    replace(this.boxes.earlier, others.length ? h("ul", { class: "earlier" }, others.map((alert) => h("li", { class: alert.severity }, severityIcon(alert.severity), h("a", { href: changed({ alert: alert.alert_id }), "data-alert": alert.alert_id }, sentenceNode(alert)), h("span", { class: "soft" }, clock(alert.raised_ms))))) : h("p", { class: "soft" }, t("alert.earlier.none")));
   }
 
   /** What people did about it. */

@@ -6,7 +6,7 @@ import { named, t, when } from "./i18n.js";
 import { changed } from "./router.js";
 
 export function alertRow(alert, { onack, address } = {}) {
-  const link = h("a", { class: "row-link", tabindex: "-1", href: (address || openAddress)(alert) });
+  const link = h("a", { class: "row-link", tabindex: "-1", href: (address || openAddress)(alert), "data-alert": alert.alert_id });
   const ack = onack ? h("button", { type: "button", class: "row-ack icon-button", tabindex: "-1", onclick: () => onack(entry.item) }, icon("check")) : null;
   const row = h("li", { class: "row" }, link, ack);
   const entry = { row, focus: link, item: alert, update: (next) => fill(row, link, ack, next) };
@@ -21,12 +21,12 @@ function fill(row, link, ack, alert) {
   row.className = `row ${alert.severity} ${acknowledged ? "taken" : ""} ${alert.state} ${alert.live ? "" : "ended"}`;
   replace(link, h("span", { class: "cell severity" }, severityIcon(alert.severity), h("span", { class: "severity-name" }, named("severity", alert.severity))),
     h("span", { class: "cell what" }, sentenceNode(alert), alert.state === "escalated" ? h("span", { class: "chip escalated" }, t("state.escalated")) : null),
-    h("span", { class: "cell who" }, hidden(t("label.agent")), name(alert.agent)),
-    h("span", { class: "cell where" }, hidden(t("label.where")), name(alert.queue), h("span", { class: "sep", "aria-hidden": "true" }, "·"), name(alert.site)),
-    h("span", { class: "cell call" }, hidden(t("label.call")), bdi(alert.call_id)),
-    h("span", { class: "cell cause" }, hidden(t("label.cause")), causeChip(alert.cause.verdict)),
-    h("span", { class: "cell since" }, hidden(t("label.since")), since(alert)),
-    h("span", { class: "cell hands" }, hands(alert)));
+    h("span", { class: "meta" }, h("span", { class: "cell who" }, hidden(t("label.agent")), name(alert.agent)),
+      h("span", { class: "cell where" }, hidden(t("label.where")), name(alert.queue), h("span", { class: "sep", "aria-hidden": "true" }, "·"), name(alert.site)),
+      h("span", { class: "cell call" }, hidden(t("label.call")), bdi(alert.call_id)),
+      h("span", { class: "cell cause" }, hidden(t("label.cause")), causeChip(alert.cause.verdict)),
+      h("span", { class: "cell hands" }, hands(alert))),
+    h("span", { class: "cell since" }, hidden(t("label.since")), since(alert)));
   if (ack) {
     ack.setAttribute("aria-label", t(acknowledged ? "action.unacknowledge" : "action.acknowledge"));
     ack.title = ack.getAttribute("aria-label");

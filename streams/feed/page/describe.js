@@ -19,7 +19,8 @@ export function sentence(alert) {
     threshold: number(threshold),
     party: t(`party.the.${alert.party || "call"}`),
     duration: duration(alert.evidence.unit === "ms" ? value : Math.max(0, alert.raised_ms - alert.onset_ms)),
-    words: (words || []).map((word) => word.text).join(" … ") || "…",
+    // Isolated: a French quotation must not turn an Arabic sentence around.
+    words: `\u2068${(words || []).map((word) => word.text).join(" … ") || "…"}\u2069`,
   };
   return { text: t(key, values), lang: language() };
 }

@@ -72,7 +72,6 @@ function format(kind, options) {
 
 export const number = (value, options = { maximumFractionDigits: 2 }) => format(Intl.NumberFormat, options).format(value);
 export const percent = (value) => format(Intl.NumberFormat, { style: "percent", maximumFractionDigits: 0 }).format(value);
-export const list = (items) => format(Intl.ListFormat, { style: "short", type: "unit" }).format(items);
 
 const unit = (value, name, digits = 0) =>
   format(Intl.NumberFormat, { style: "unit", unit: name, unitDisplay: "narrow", maximumFractionDigits: digits }).format(value);

@@ -57,5 +57,6 @@ addEventListener("click", (event) => {
   const address = link.getAttribute("href");
   if (!address.startsWith("?") && address !== "./") return;
   event.preventDefault();
-  go(address);
+  // An alert opens beside the list as it is now, not as it was when the link was drawn.
+  go(link.dataset.alert && route().view === "alerts" ? changed({ alert: link.dataset.alert }) : address);
 });

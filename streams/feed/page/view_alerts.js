@@ -39,7 +39,7 @@ export class AlertsView {
   }
 
   columnHeads() {
-    const heads = ["severity", "what", "who", "where", "call", "cause", "since", "hands"];
+    const heads = ["severity", "what", "who", "where", "call", "cause", "hands", "since"];
     return h("div", { class: "heads", "aria-hidden": "true" }, heads.map((name) => h("span", { class: `cell ${name}` }, t(`head.${name}`))));
   }
 

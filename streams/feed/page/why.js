@@ -2,7 +2,7 @@
 // time around the alert; else the value stands beside its limit on a bar.
 
 import { h, svg } from "./dom.js";
-import { clock, list, percent, rtl, t } from "./i18n.js";
+import { clock, percent, rtl, t } from "./i18n.js";
 import { metricName, quantity } from "./describe.js";
 import { gaps, merged, overlaps, runLength, ticks } from "./spans.js";
 
@@ -58,7 +58,7 @@ export function quotes(alert) {
   const { metric, words } = alert.evidence;
   if (!metric.startsWith("phrase.") || !words.length) return null;
   return h("div", { class: "quotes" }, words.map((word) => h("figure", { class: "quote" }, h("blockquote", { dir: "auto", lang: alert.language }, word.text),
-    h("p", { class: "soft" }, list([t(`party.${word.party || "both"}`), word.start_ms === undefined ? null : clock(word.start_ms), typeof word.confidence === "number" ? t("why.sure", { share: percent(word.confidence) }) : null].filter(Boolean))))));
+    h("p", { class: "soft" }, [t(`party.${word.party || "both"}`), word.start_ms === undefined ? null : clock(word.start_ms), typeof word.confidence === "number" ? t("why.sure", { share: percent(word.confidence) }) : null].filter(Boolean).join(" · ")))));
 }
 
 export function whyPlot(alert, call, width) {
