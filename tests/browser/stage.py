@@ -116,7 +116,10 @@ class Stage:
 
         def leg(letter: str) -> Record:
             spoken = letter in speakers
-            return {"level_dbov": noise.uniform(-31, -19) if spoken else noise.uniform(-60, -52), "speech_ms": 1000 * spoken}
+            return {
+                "level_dbov": noise.uniform(-31, -19) if spoken else noise.uniform(-60, -52),
+                "speech_ms": 1000 * spoken,
+            }
 
         record = {
             "call_id": call_id,
@@ -195,7 +198,11 @@ class Stage:
             "raised_ms": raised,
             "changed_ms": raised,
             "cleared_ms": None,
-            "cause": {"verdict": verdict, "for": [_fact("phrase.waiting", "a wait was announced")], "against": [_fact("loss", "no fault of the line was measured", "absence")]},
+            "cause": {
+                "verdict": verdict,
+                "for": [_fact("phrase.waiting", "a wait was announced")],
+                "against": [_fact("loss", "no fault of the line was measured", "absence")],
+            },
             "evidence": {
                 "metric": metric,
                 "unit": "ms" if milliseconds else "count",
@@ -213,7 +220,12 @@ class Stage:
         return alert_id
 
     def end(self, call_id: str, *, coverage: str = "monitored", health: float = 82.0) -> None:
-        self.second(call_id, "", last=True, end={"reason": "ended", "totals": {"duration_ms": self._seconds[call_id] * 1000, "vad": "silero"}})
+        self.second(
+            call_id,
+            "",
+            last=True,
+            end={"reason": "ended", "totals": {"duration_ms": self._seconds[call_id] * 1000, "vad": "silero"}},
+        )
         duration = self._seconds[call_id] * 1000
         hole = {"from_ms": 4000, "to_ms": 9000, "party": "customer", "reason": "audio_gap"}
         self.feed.put(
@@ -230,7 +242,15 @@ class Stage:
                 "interruptions_agent": 1,
                 "interruptions_customer": 0,
                 "health": health,
-                "health_lost": [{"points": 100 - health, "measure": "silence", "rule_id": None, "party": None, "why": {"en": "Nobody spoke for long", "fr": "Un long blanc"}}],
+                "health_lost": [
+                    {
+                        "points": 100 - health,
+                        "measure": "silence",
+                        "rule_id": None,
+                        "party": None,
+                        "why": {"en": "Nobody spoke for long", "fr": "Un long blanc"},
+                    }
+                ],
                 "coverage": {"state": coverage, "intervals": [] if coverage == "monitored" else [hole]},
                 "cause": {"verdict": "process", "for": [], "against": []},
                 "alerts": [],
@@ -244,18 +264,29 @@ class Stage:
         chance = random.Random(seed)
         for number in range(calls):
             call_id = f"call-{number:03}"
-            self.call(call_id, site=chance.choice(list(SITES)), queue=chance.choice(QUEUES), agent=chance.choice(AGENTS))
-            self.seconds(call_id, "".join(chance.choice(("aaaa", "ccc", "aaa.", "cc", "x", "..", "hh")) for _ in range(9)))
+            self.call(
+                call_id, site=chance.choice(list(SITES)), queue=chance.choice(QUEUES), agent=chance.choice(AGENTS)
+            )
+            self.seconds(
+                call_id, "".join(chance.choice(("aaaa", "ccc", "aaa.", "cc", "x", "..", "hh")) for _ in range(9))
+            )
             if number % 6 == 0:
                 self.talk(call_id)
             for rule_id in chance.sample(list(MESSAGES), k=chance.choice((0, 0, 0, 1, 1, 2))):
                 self.alert(call_id, rule_id)
             if number % 8 == 5:
-                self.end(call_id, coverage=chance.choice(("monitored", "partial", "unmonitored")), health=chance.choice((96.0, 71.0, 34.0)))
+                self.end(
+                    call_id,
+                    coverage=chance.choice(("monitored", "partial", "unmonitored")),
+                    health=chance.choice((96.0, 71.0, 34.0)),
+                )
 
     def talk(self, call_id: str) -> list[str]:
         """The words of `WORDS`, four seconds apart."""
-        return [self.words(call_id, party, text, at_ms=1000 + 4000 * i, score=score) for i, (party, text, score) in enumerate(WORDS)]
+        return [
+            self.words(call_id, party, text, at_ms=1000 + 4000 * i, score=score)
+            for i, (party, text, score) in enumerate(WORDS)
+        ]
 
 
 def _said(metric: str) -> list[Record]:

@@ -22,7 +22,9 @@ def ids(page: Any) -> list[str]:
     return found
 
 
-def test_a_new_alert_arrives_without_reload_in_words_a_person_understands(floor: Stage, visit: Callable[..., Any]) -> None:
+def test_a_new_alert_arrives_without_reload_in_words_a_person_understands(
+    floor: Stage, visit: Callable[..., Any]
+) -> None:
     floor.call("c1", site="dakar", queue="billing", agent="amina")
     page = visit()
     expect(page.locator(".connection.live")).to_be_visible()
@@ -30,7 +32,15 @@ def test_a_new_alert_arrives_without_reload_in_words_a_person_understands(floor:
     floor.alert("c1", "one-way-audio")
     row = page.locator(ROWS)
     expect(row).to_have_count(1)
-    for told in ("Critical", "One-way audio: the customer cannot be heard", "amina", "billing", "dakar", "c1", "Technology"):
+    for told in (
+        "Critical",
+        "One-way audio: the customer cannot be heard",
+        "amina",
+        "billing",
+        "dakar",
+        "c1",
+        "Technology",
+    ):
         expect(row).to_contain_text(told)
     expect(page).to_have_title(re.compile(r"^\(1\) Alerts"))
     expect(page.locator("#live")).to_contain_text("One-way audio")
@@ -131,13 +141,17 @@ def test_every_action_is_done_and_told(floor: Stage, visit: Callable[..., Any]) 
     expect(page.locator(ROWS)).to_have_count(0)
 
 
-def test_an_opened_alert_says_why_shows_the_call_and_the_words_as_they_come(floor: Stage, visit: Callable[..., Any]) -> None:
+def test_an_opened_alert_says_why_shows_the_call_and_the_words_as_they_come(
+    floor: Stage, visit: Callable[..., Any]
+) -> None:
     floor.call("c1")
     floor.seconds("c1", "aaaccc............")
     said = floor.words("c1", "customer", "let me speak to your manager now", at_ms=3000, score=-0.8)
     quoted = {"text": "speak to your manager", "utterance_id": said, "party": "customer", "confidence": 0.9}
     evidence = {"metric": "mutual_silence_ms", "unit": "ms", "value": 12_000, "threshold": 10_000, "window_ms": 12_000}
-    alert_id = floor.alert("c1", "dead-air", evidence={**evidence, "words": [quoted], "audio": {"from_ms": 0, "to_ms": 18_000}})
+    alert_id = floor.alert(
+        "c1", "dead-air", evidence={**evidence, "words": [quoted], "audio": {"from_ms": 0, "to_ms": 18_000}}
+    )
     floor.alert("c1", "talk-over")
     page = visit(f"?alert={alert_id}")
     panel = page.locator(".alert-panel")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
@@ -61,10 +62,12 @@ def test_the_evidence_plays_per_party_with_its_muted_spans_marked(floor: Stage, 
     expect(player).to_contain_text("Muted for privacy")
     audio = "document.querySelector('.player audio')"
     page.wait_for_function(f"{audio}.readyState >= 1")
-    assert abs(page.evaluate(f"{audio}.duration") - 9) < 0.5
+    told_s = float(player.locator("input[type=range]").get_attribute("max") or 0) / 1000
+    assert told_s >= (SPAN["to_ms"] - SPAN["from_ms"]) / 1000
+    assert abs(page.evaluate(f"{audio}.duration") - told_s) < 0.2
     player.get_by_role("button", name="Play").click()
     page.wait_for_function(f"{audio}.currentTime > 0.4 && !{audio}.paused")
-    expect(player.locator(".place")).to_contain_text("/ 0:31")
+    expect(player.locator(".place")).not_to_have_text(re.compile("^0:21"))
     assert float(page.locator(".timeline .cursor").get_attribute("x1")) > 0
     player.get_by_role("button", name="Pause").click()
     page.wait_for_function(f"{audio}.paused")

@@ -13,7 +13,9 @@ from tests.browser.stage import Stage
 from tests.browser.test_alerts import ROWS, expect, ids
 
 
-def test_filters_are_in_the_address_and_a_deep_link_shows_what_its_sender_saw(floor: Stage, visit: Callable[..., Any]) -> None:
+def test_filters_are_in_the_address_and_a_deep_link_shows_what_its_sender_saw(
+    floor: Stage, visit: Callable[..., Any]
+) -> None:
     for number, site in enumerate(("dakar", "tunis", "dakar")):
         floor.alert(floor.call(f"c{number}", site=site, queue="billing" if number else "internet"), "dead-air")
     page = visit()
@@ -115,10 +117,14 @@ def test_single_keys_can_be_switched_off(floor: Stage, visit: Callable[..., Any]
     assert page.evaluate("document.activeElement.closest('li')") is None
 
 
-def test_a_dropped_connection_is_shown_and_resumes_without_loss_or_duplicate(floor: Stage, visit: Callable[..., Any]) -> None:
+def test_a_dropped_connection_is_shown_and_resumes_without_loss_or_duplicate(
+    floor: Stage, visit: Callable[..., Any]
+) -> None:
     floor.alert(floor.call("c0"), "dead-air")
     page = visit()
-    page.evaluate("window.heard = []; import('/page/live.js').then(m => m.live.addEventListener('alert', e => heard.push(e.detail.changed)))")
+    page.evaluate(
+        "window.heard = []; import('/page/live.js').then(m => m.live.addEventListener('alert', e => heard.push(e.detail.changed)))"
+    )
     expect(page.locator(ROWS)).to_have_count(1)
     for number in range(1, 4):
         floor.alert(floor.call(f"c{number}"), "dead-air")
@@ -192,17 +198,29 @@ def test_many_calls_with_one_fault_are_an_incident(floor: Stage, visit: Callable
     expect(page.locator(".incident").first).to_contain_text("4 calls")
 
 
-@pytest.mark.parametrize(("lang", "says"), [("fr-FR", "Blanc"), ("en-GB", "Dead air"), ("ar", "صمت تام"), ("pt-PT", "Silêncio")])
+@pytest.mark.parametrize(
+    ("lang", "says"), [("fr-FR", "Blanc"), ("en-GB", "Dead air"), ("ar", "صمت تام"), ("pt-PT", "Silêncio")]
+)
 def test_the_page_speaks_its_four_languages(floor: Stage, visit: Callable[..., Any], lang: str, says: str) -> None:
     floor.alert(floor.call("c1"), "dead-air")
-    for query in ("", "?view=floor", "?view=incidents", "?view=coverage", "?view=history", "?view=call&call=c1", "?alert=c1-dead-air"):
+    for query in (
+        "",
+        "?view=floor",
+        "?view=incidents",
+        "?view=coverage",
+        "?view=history",
+        "?view=call&call=c1",
+        "?alert=c1-dead-air",
+    ):
         page = visit(query, lang=lang)
         if query in ("", "?alert=c1-dead-air"):
             expect(page.locator(".row .what")).to_contain_text(says)
         expect(page.locator(".loading")).to_have_count(0)
         text = page.locator("body").inner_text()
         # A key without words, or a plural or a value that was not filled in, would stand there as such.
-        assert not re.search(r"\b(nav|label|filter|action|alert|list|cause|severity)\.[a-z_]+\b|\{\w+\}|\[object", text), text
+        assert not re.search(
+            r"\b(nav|label|filter|action|alert|list|cause|severity)\.[a-z_]+\b|\{\w+\}|\[object", text
+        ), text
 
 
 def test_arabic_is_really_mirrored(floor: Stage, visit: Callable[..., Any]) -> None:
@@ -212,16 +230,32 @@ def test_arabic_is_really_mirrored(floor: Stage, visit: Callable[..., Any]) -> N
     page = visit(f"?alert={alert_id}", lang="ar")
     expect(page.locator(".timeline")).to_be_visible()
     assert page.evaluate("document.documentElement.dir") == "rtl"
-    box = {name: page.locator(name).first.bounding_box() for name in (".brand", ".tools", ".list-pane", ".side", ".row .sev", ".row .what")}
+    box = {
+        name: page.locator(name).first.bounding_box()
+        for name in (".brand", ".tools", ".list-pane", ".side", ".row .sev", ".row .what")
+    }
     assert box[".brand"]["x"] > box[".tools"]["x"]
     assert box[".list-pane"]["x"] > box[".side"]["x"]
     assert box[".row .sev"]["x"] > box[".row .what"]["x"]
-    ticks = page.eval_on_selector_all(".timeline .tick", "ticks => ticks.map(tick => [tick.textContent, +tick.getAttribute('x')])")
+    ticks = page.eval_on_selector_all(
+        ".timeline .tick", "ticks => ticks.map(tick => [tick.textContent, +tick.getAttribute('x')])"
+    )
     assert [x for _, x in ticks] == sorted((x for _, x in ticks), reverse=True)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-@pytest.mark.parametrize("query", ["", "?alert=c1-dead-air", "?view=floor", "?view=call&call=c1", "?view=incidents", "?view=coverage", "?view=history"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "?alert=c1-dead-air",
+        "?view=floor",
+        "?view=call&call=c1",
+        "?view=incidents",
+        "?view=coverage",
+        "?view=history",
+    ],
+)
 @pytest.mark.parametrize("lang", ["fr-FR", "ar"])
 def test_nothing_overflows_a_phone(floor: Stage, visit: Callable[..., Any], query: str, lang: str) -> None:
     floor.busy_floor(8)
