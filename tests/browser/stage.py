@@ -213,7 +213,7 @@ class Stage:
                 "audio": {"from_ms": onset, "to_ms": raised + 1000},
             },
             "message": message,
-            **{name: None for name in ("agent", "queue", "site", "trunk", "language")},
+            **dict.fromkeys(("agent", "queue", "site", "trunk", "language")),
             **changes,
         }
         self.feed.put("alerts", record)

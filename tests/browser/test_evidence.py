@@ -54,7 +54,7 @@ def _evidence() -> dict[str, Any]:
     }
 
 
-def test_the_evidence_plays_per_party_with_its_muted_spans_marked(floor: Stage, visit: Callable[..., Any]) -> None:
+def test_the_evidence_plays_per_party_with_its_muted_spans_marked(visit: Callable[..., Any]) -> None:
     page = visit(f"?alert={CALL}-dead-air")
     player = page.locator(".player")
     expect(player.locator(".play")).to_be_visible()
@@ -79,7 +79,7 @@ def test_the_evidence_plays_per_party_with_its_muted_spans_marked(floor: Stage, 
     expect(page.locator(".player")).to_have_count(0)
 
 
-def test_the_number_that_was_read_back_is_hidden_in_the_words(floor: Stage, visit: Callable[..., Any]) -> None:
+def test_the_number_that_was_read_back_is_hidden_in_the_words(visit: Callable[..., Any]) -> None:
     page = visit(f"?view=call&call={CALL}")
     expect(page.locator(".transcript .redacted").first).to_contain_text("card")
     expect(page.locator(".transcript")).not_to_contain_text("[card]")
