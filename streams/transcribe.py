@@ -7,33 +7,93 @@ Every utterance that comes in leaves exactly one terminal record: final, empty o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from audio.chunk import Party
+from audio.chunk import WIDE_RATE_HZ, Party
 from audio.errors import VigieError
 from audio.state import Stateful
-from audio.whisper.transcriber import Transcriber, Transcript
+from audio.whisper.language import LanguageTracker
+from audio.whisper.transcriber import Request, Transcriber, Transcript, hear
 from streams.events import CallInfo, Record, SpeechPiece
+from streams.hints import Hints
 from streams.language import Redactor, annotate
+
+UTTERANCES_MAX = 1_000
+BATCH_UTTERANCES = 16
+"""Of one call: up to 200 s of audio, some 12 MB."""
+NOT_SPEECH = ("empty", "bad_audio", "too_short", "too_quiet", "not_voiced", "no_speech", "no_words")
+"""Reasons of an empty transcript from which nothing follows for the language."""
 
 
 class CallTranscription(Stateful):
     """The words of one call. Push its utterances in the order that LISTEN gave them, then flush.
 
+    Who hears many calls at once asks for the `request` of an utterance, and gives `take` its answer, in the same order; no
+    further `ahead` than an utterance's language is sure.
+
     Its state holds unredacted words (numbers that wait for the next utterance): it belongs where calls.speech belongs.
     """
 
-    STATE = ("_redactors", "dropped")
+    STATE = ("_redactors", "dropped", "_languages")
 
-    def __init__(self, call: CallInfo, transcriber: Transcriber) -> None:
+    def __init__(self, call: CallInfo, transcriber: Transcriber, hints: Hints | None = None) -> None:
         self.call, self.transcriber = call, transcriber
-        self._redactors = {party: Redactor(language=call.language) for party in Party}
+        self.hints = hints or Hints(call.language)
+        self._redactors = {party: Redactor(language=self.hints.language) for party in Party}
+        self._languages = {party: LanguageTracker() for party in Party}
         self.dropped: dict[str, int] = {}
         """Utterances whose text was not kept, by reason."""
 
     def push(self, piece: SpeechPiece) -> list[Record]:
         """Transcribe one utterance; returns the records that may be published now, of either party."""
-        record = self._heard(piece)
+        return self.take(piece, hear(self.transcriber, [self.request(piece)])[0])
+
+    def push_all(self, pieces: Sequence[SpeechPiece]) -> list[Record]:
+        """Transcribe several utterances of the call, together where their languages are known."""
+        records: list[Record] = []
+        left = list(pieces)
+        while left:
+            count = self._together(left)
+            answers = hear(self.transcriber, [self.request(piece) for piece in left[:count]])
+            for piece, answer in zip(left[:count], answers, strict=True):
+                records += self.take(piece, answer)
+            left = left[count:]
+        return records
+
+    def _together(self, pieces: Sequence[SpeechPiece]) -> int:
+        counts = dict.fromkeys(Party, 0)
+        for at, piece in enumerate(pieces):
+            if counts[piece.party] >= self.ahead(piece.party, piece.language):
+                return at
+            counts[piece.party] += 1
+        return len(pieces)
+
+    def pinned(self, language: str | None) -> bool:
+        """Whether the language of an utterance is known, whatever was said before it; `language`: that of its piece."""
+        return bool(language or self.hints.language)
+
+    def ahead(self, party: Party, language: str | None) -> int:
+        """Of so many utterances of a party, from the next on, the request can be made before they are taken."""
+        return UTTERANCES_MAX if self.pinned(language) else self._languages[party].ahead
+
+    def request(self, piece: SpeechPiece, *, greedy: bool = False, loaded: bool = False) -> Request:
+        """What to ask of the transcriber for this utterance."""
+        tracker = self._languages[piece.party]
+        return Request(
+            samples=piece.samples,
+            language=piece.language or self.hints.language or tracker.language,
+            prior=tracker.prior,
+            prompt=self.hints.prompt,
+            hotwords=self.hints.hotwords,
+            utterance_id=piece.utterance_id,
+            greedy=greedy,
+            loaded=loaded,
+        )
+
+    def take(self, piece: SpeechPiece, answer: Transcript | Exception) -> list[Record]:
+        """What the transcriber made of this utterance; returns the records that may be published now."""
+        record = self._heard(piece, answer)
         self._redactors[piece.party.other].overheard(record)
         released = self._redactors[piece.party.other].flush(piece.end_ms)
         released += self._redactors[piece.party].push(record)
@@ -43,18 +103,18 @@ class CallTranscription(Stateful):
         """The call is over: everything that still waited."""
         return [self._read(item) for redactor in self._redactors.values() for item in redactor.flush(None)]
 
-    def _heard(self, piece: SpeechPiece) -> Record:
-        try:
-            transcript = self.transcriber.transcribe(
-                piece.samples, language=piece.language, utterance_id=piece.utterance_id
-            )
-        except Exception as error:
+    def _heard(self, piece: SpeechPiece, answer: Transcript | Exception) -> Record:
+        if isinstance(answer, Exception):
             # A model fails in as many ways as there are devices; the next utterance may go well.
-            reason = str(error) if isinstance(error, VigieError) else type(error).__name__
+            reason = str(answer) if isinstance(answer, VigieError) else type(answer).__name__
             return utterance_record(piece, None, reason=reason)
-        if transcript.dropped:
-            self.dropped[transcript.dropped] = self.dropped.get(transcript.dropped, 0) + 1
-        return utterance_record(piece, transcript)
+        if not self.pinned(piece.language):
+            confidence = None if answer.dropped in NOT_SPEECH else answer.confidence
+            seconds = len(piece.samples) / WIDE_RATE_HZ
+            self._languages[piece.party].heard(answer.shares, seconds, confidence)
+        if answer.dropped:
+            self.dropped[answer.dropped] = self.dropped.get(answer.dropped, 0) + 1
+        return utterance_record(piece, answer)
 
     def give_up(self, piece: SpeechPiece, reason: str) -> list[Record]:
         """Leave an utterance unheard: its terminal record says so, after whatever must come before it."""
@@ -65,6 +125,32 @@ class CallTranscription(Stateful):
     def _read(self, record: Record) -> Record:
         """Sentiment and phrases of a redacted record; on one channel nobody knows whose words they are."""
         return annotate({**record, "party": None} if self.call.mono else record)
+
+
+class BatchedTranscription(CallTranscription):
+    """The words of one recorded call, heard in fixed batches: so many utterances at a time, in their order.
+
+    The same call gives the same batches, and so the same words (law 2). Words come later than they would one by one, which
+    a recording does not mind.
+    """
+
+    def __init__(
+        self, call: CallInfo, transcriber: Transcriber, hints: Hints | None = None, size: int = BATCH_UTTERANCES
+    ) -> None:
+        super().__init__(call, transcriber, hints)
+        self._size = size
+        self._waiting: list[SpeechPiece] = []
+
+    def push(self, piece: SpeechPiece) -> list[Record]:
+        self._waiting.append(piece)
+        return self._hear() if len(self._waiting) >= self._size else []
+
+    def flush(self) -> list[Record]:
+        return self._hear() + super().flush()
+
+    def _hear(self) -> list[Record]:
+        pieces, self._waiting = self._waiting, []
+        return self.push_all(pieces)
 
 
 def unheard_record(call_id: str, utterance_id: str, party: Party, start_ms: int, end_ms: int, reason: str) -> Record:
@@ -113,6 +199,14 @@ def utterance_record(piece: SpeechPiece, transcript: Transcript | None, reason: 
         "final": True,
         "state": state,
         "reason": reason or (transcript.dropped if transcript else None),
+        "heard": _how(transcript),
         "words": words,
         "redactions": [],
     }
+
+
+def _how(transcript: Transcript | None) -> Record | None:
+    """What the transcriber thought of an utterance, and at which try its text was believed; None of a recording."""
+    if transcript is None or transcript.no_speech is None:
+        return None
+    return {"attempt": transcript.attempt, "no_speech": round(transcript.no_speech, 2)}

@@ -313,3 +313,29 @@ def test_a_recording_is_asked_one_by_one_and_its_faults_are_answers() -> None:
     assert isinstance(good, Transcript)
     assert good.text == "good"
     assert isinstance(bad, ValueError)
+
+
+def test_a_recorded_call_in_fixed_batches_says_what_it_says_one_by_one(babbler: WhisperTranscriber) -> None:
+    from audio.chunk import Party
+    from streams.events import CallInfo, SpeechPiece
+    from streams.transcribe import BatchedTranscription, CallTranscription
+
+    for language in ("fr", None):
+        call = CallInfo("c", language=language)
+        pieces = [
+            SpeechPiece(
+                "c", f"c:{at}", list(Party)[at % 2], at * 3_000, at * 3_000 + 900, request.samples, at * 3_000, language
+            )
+            for at, request in enumerate(SOUNDS)
+        ]
+        single, batched = CallTranscription(call, babbler), BatchedTranscription(call, babbler, size=5)
+        one = [record for piece in pieces for record in single.push(piece)] + single.flush()
+        many = [record for piece in pieces for record in batched.push(piece)] + batched.flush()
+        assert [(r["utterance_id"], r["text"], r["language"]) for r in one] == [
+            (r["utterance_id"], r["text"], r["language"]) for r in many
+        ]
+        assert any(record["text"] for record in one)
+        state = single.state()
+        again = CallTranscription(call, babbler)
+        again.load_state(state)
+        assert again.state() == state

@@ -48,6 +48,11 @@ class LanguageTracker(Stateful):
         """Log scores of what was heard so far, for the detection of the next utterance."""
         return dict(self._scores)
 
+    @property
+    def ahead(self) -> int:
+        """Of so many utterances, from the next one on, the language does not hang on what the others turn out to be."""
+        return 1 if self.language is None else self.settings.doubts_max - self._doubts
+
     def heard(self, shares: Mapping[str, float], seconds: float, confidence: float | None) -> None:
         """What the model made of one utterance: shares by language (empty: none was detected), its text's confidence.
 

@@ -19,6 +19,7 @@ import numpy as np
 
 from audio.chunk import Float32Array
 from audio.errors import VigieError
+from audio.whisper.batcher import BatchSettings
 from audio.whisper.decoder import BatchDecoder, BatchKey
 from audio.whisper.gates import sound_fault
 from audio.whisper.request import Request, TranscriberSettings, Transcript, Word
@@ -40,6 +41,7 @@ RECORDED = "recorded:"
 DEMO_FOLDER = Path(__file__).parent / "demo_model"
 
 
+CUDA_BATCHES = BatchSettings(size_max=32, window_s_max=32 * 30.0)
 DEMO_CONFIDENCE_MIN = 0.8
 """Mean token probability under which the demonstration model's words are dropped (seen on the bundled calls)."""
 
@@ -65,7 +67,7 @@ class WhisperTranscriber:
 
     def __init__(self, model: Any, name: str, settings: TranscriberSettings, *, suppress_default: bool = True) -> None:
         self.name = name
-        self.settings = settings
+        self.settings = settings = _for_device(settings, model.model.device)
         self.decoder = BatchDecoder(model, settings, suppress_default=suppress_default)
         self.dropped: Counter[str] = Counter()
 
@@ -107,6 +109,13 @@ class WhisperTranscriber:
             if transcript.dropped and not request.interim:
                 self.dropped[transcript.dropped] += 1
         return transcripts
+
+
+def _for_device(settings: TranscriberSettings, device: str) -> TranscriberSettings:
+    """On a GPU batches are larger, and two threads take turns: one makes features while the other has the device."""
+    if device != "cuda" or settings.batch != BatchSettings():
+        return settings
+    return dataclasses.replace(settings, workers=2, batch=CUDA_BATCHES)
 
 
 def run_safely(
@@ -262,7 +271,8 @@ def _load(name: str, settings: TranscriberSettings) -> Any:
             device=device,
             compute_type=compute_type,
             cpu_threads=settings.cpu_threads,
-            num_workers=settings.workers,
+            # A GPU has one owner: its second thread only makes features meanwhile.
+            num_workers=1 if device == "cuda" else settings.workers,
             local_files_only=settings.local_files_only,
         )
     except Exception as error:

@@ -32,6 +32,7 @@ from typing import Any
 
 from aiokafka.errors import KafkaError
 
+from streams.capacity import Admission, Capacity
 from streams.kafka import serde
 from streams.kafka.accounts import Accounts
 from streams.kafka.book import Book, within
@@ -67,6 +68,8 @@ class RoleSettings:
     folder: Path
     limits: Limits = field(default_factory=Limits)
     in_flight_bytes_max: int = IN_FLIGHT_BYTES_MAX
+    capacity: Capacity | None = None
+    """TRANSCRIBE: what this machine was measured to carry."""
     session_timeout_s: float = 10.0
 
 
@@ -98,7 +101,11 @@ class RoleApp:
         self._background: set[asyncio.Task[None]] = set()
         self._committing: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.compute = Compute(self._from_compute, self._compute_failed)
+        self._dropped: Counter[str] = Counter()
+        self.admission = Admission(settings.capacity)
+        metrics.capacity.labels(settings.role).set(settings.capacity.calls if settings.capacity else 0)
+        engine = setup.engine(metrics.batch) if setup.engine is not None else None
+        self.compute = Compute(self._from_compute, self._compute_failed, engine)
         self.beat_s = time.monotonic()
 
     # Life -----------------------------------------------------------------------------------------------------------
@@ -226,7 +233,7 @@ class RoleApp:
                 # What was fetched before a rebalance comes again after it.
                 if book is not None and self._taking and delivery.generation == book.generation:
                     self._take_records(book, topic, records)
-            if self._in_flight > self.settings.in_flight_bytes_max:
+            if self._in_flight + self.compute.held_bytes > self.settings.in_flight_bytes_max:
                 # Faust's own pause would drop what it has fetched already: we only stop taking, and its buffers fill.
                 self._room.clear()
                 self.metrics.paused.labels(self.settings.role).set(1)
@@ -288,9 +295,7 @@ class RoleApp:
             if result.drained:
                 book.drained.set()
                 book.settle()
-        if not self._room.is_set() and self._in_flight < self.settings.in_flight_bytes_max // 2:
-            self._room.set()
-            self.metrics.paused.labels(self.settings.role).set(0)
+        self._make_room()
 
     # Commits, and what time asks for -----------------------------------------------------------------------------------
 
@@ -322,10 +327,18 @@ class RoleApp:
             books[partition].committed[name] = offset
         self.metrics.commits.labels(self.settings.role, "done").inc()
 
+    def _make_room(self) -> None:
+        """Take input again once half of the room is free: of what is in line, and of speech that waits to be heard."""
+        held = self._in_flight + self.compute.held_bytes
+        if not self._room.is_set() and held < self.settings.in_flight_bytes_max // 2:
+            self._room.set()
+            self.metrics.paused.labels(self.settings.role).set(0)
+
     async def _tick_all(self) -> None:
         while True:
             await asyncio.sleep(TICK_S)
             self.beat_s = time.monotonic()
+            self._make_room()
             if self._taking:
                 for book in list(self._books.values()):
                     self._follow_end(book)
@@ -334,6 +347,17 @@ class RoleApp:
             counts = self.compute.counts()
             self.metrics.follow(self.settings.role, self.compute, counts - self._counted, self._in_flight)
             self._counted = counts
+            self._follow_transcriber()
+
+    def _follow_transcriber(self) -> None:
+        hearing, transcriber = self.compute.hearing, self.setup.transcriber
+        if hearing is None or transcriber is None:
+            return
+        dropped = Counter(transcriber.dropped)
+        self.metrics.follow_engine(self.settings.role, hearing.engine, dropped - self._dropped)
+        self._dropped = dropped
+        if (warning := self.admission.look(self.compute.calls)) is not None:
+            log.warning(warning)
 
     def _follow_end(self, book: Book) -> None:
         behind = 0

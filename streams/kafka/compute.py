@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from audio.whisper.engine import Engine
+from streams.kafka.hearing import Heard, Hearing
 from streams.kafka.stages import Stage
 from streams.kafka.steps import Input, Step
 
@@ -47,10 +49,15 @@ class _Work:
 class Compute(threading.Thread):
     """Give it stages and inputs; `deliver` is called, in this thread, with what followed.
 
-    `now_ms` is the wall clock in Unix milliseconds: an utterance that was captured too long ago is given up.
+    With an `engine`, TRANSCRIBE hears many calls at once; without, one utterance at a time, in this thread.
     """
 
-    def __init__(self, deliver: Callable[[list[Result]], None], failed: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        deliver: Callable[[list[Result]], None],
+        failed: Callable[[BaseException], None],
+        engine: Engine | None = None,
+    ) -> None:
         super().__init__(name="vigie-compute", daemon=True)
         self._deliver, self._failed = deliver, failed
         self._line: deque[tuple[str, Any]] = deque()
@@ -65,6 +72,10 @@ class Compute(threading.Thread):
         self.cpu_s = 0.0
         self.pieces_waiting = 0
         self._gone: Counter[str] = Counter()
+        self.hearing = Hearing(engine, lambda heard: self._put("heard", heard)) if engine is not None else None
+        self._to_feed = False
+        self.held_bytes = 0
+        """Audio that waits for the transcriber, as of the last tick."""
 
     @property
     def calls(self) -> int:
@@ -131,27 +142,56 @@ class Compute(threading.Thread):
         for what, value in self._entries(0.0 if self._more else IDLE_S):
             self._act(what, value)
         began_s = time.monotonic()
+        self._feed() if self.hearing is not None else self._hear_next()
+        now_s = time.monotonic()
+        if now_s - self._ticked_s >= TICK_S:
+            self._ticked_s, self._to_feed = now_s, True
+            for partition, work in self._works.items():
+                self._note(partition, work.stage.due(now_s))
+                self._note(partition, work.stage.proposals(now_s, work.at_end_since_s))
+            self.held_bytes = sum(work.stage.held_bytes for work in self._works.values())
+        ended_s = time.monotonic()
+        if self.hearing is None or not self.hearing.stuck:
+            self.beat_s = ended_s
+        self.busy_s += ended_s - began_s
+        self.cpu_s = time.thread_time()
+        self._flush()
+
+    def _hear_next(self) -> None:
         waiting = self._next_piece()
         self._more = waiting is not None
         if waiting is not None:
             _, partition, call_id, late = waiting
             work = self._works[partition]
             self._note(partition, work.stage.work(call_id, time.monotonic(), late=late))
-        now_s = time.monotonic()
-        if now_s - self._ticked_s >= TICK_S:
-            self._ticked_s = now_s
-            for partition, work in self._works.items():
-                self._note(partition, work.stage.due(now_s))
-                self._note(partition, work.stage.proposals(now_s, work.at_end_since_s))
-        self.beat_s = time.monotonic()
-        self.busy_s += self.beat_s - began_s
-        self.cpu_s = time.thread_time()
-        self._flush()
+
+    def _feed(self) -> None:
+        """Give the engine what it can hear, where anything has changed since the last time."""
+        assert self.hearing is not None
+        if not self._to_feed:
+            return
+        self._to_feed = False
+        stages = {partition: (work.generation, work.stage) for partition, work in self._works.items()}
+        for heard in self.hearing.feed(stages, time.time() * 1000):
+            self._heard(heard)
+            self._to_feed = True
+        self.pieces_waiting = self.hearing.waiting
+
+    def _heard(self, heard: Heard) -> None:
+        assert self.hearing is not None
+        self.hearing.took(heard)
+        self._to_feed = True
+        place = heard.place
+        work = self._works.get(place.partition)
+        if work is not None and work.generation == place.generation:
+            steps = work.stage.answered(place.call_id, place.seq, heard.answer, time.monotonic())
+            self._note(place.partition, steps)
 
     def _entries(self, patience_s: float) -> list[tuple[str, Any]]:
         with self._condition:
             if not self._line and patience_s:
-                self._condition.wait(patience_s if self._works else 1.0)
+                waits = self.hearing is not None and self.hearing.waiting
+                self._condition.wait((TICK_S if waits else patience_s) if self._works else 1.0)
             count = min(BATCH, len(self._line))
             return [self._line.popleft() for _ in range(count)]
 
@@ -168,6 +208,9 @@ class Compute(threading.Thread):
                 result = self._note(item.partition, steps)
                 result.inputs += 1
                 result.input_bytes += len(item.value or b"")
+                self._to_feed = True
+            case "heard":
+                self._heard(value)
             case "assign":
                 partition, generation, stage = value
                 self._works[partition] = _Work(stage, generation)
@@ -181,6 +224,8 @@ class Compute(threading.Thread):
                     self._works[partition].at_end_since_s = since_s
             case "drain":
                 now_s = time.monotonic()
+                if self.hearing is not None:
+                    self.hearing.forget()
                 for partition, work in self._works.items():
                     self._note(partition, work.stage.drain(now_s)).drained = True
                 self._flush()

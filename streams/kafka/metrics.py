@@ -17,6 +17,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 if TYPE_CHECKING:
+    from audio.whisper.engine import BatchReport, Engine
     from streams.kafka.compute import Compute
 
 LATENCY_S = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0)
@@ -58,6 +59,27 @@ class Metrics:
         self.lag = gauge("lag_records", "Records of a partition that were not taken yet", "topic", "partition")
         self.calls_open = gauge("calls_open", "Calls under way")
         self.pieces_waiting = gauge("utterances_waiting", "Calls of which an utterance waits for the transcriber")
+        self.batches = counter("asr_batches", "Batches that the model ran", "window_ms")
+        self.batch_utterances = counter("asr_batch_utterances", "Utterances in them", "window_ms")
+        self.batch_fill = counter(
+            "asr_batch_fill_seconds", "Of the windows' seconds, those that were speech", "window_ms"
+        )
+        self.batch_window = counter("asr_batch_window_seconds", "Seconds of windows that were encoded", "window_ms")
+        self.batch_run = counter("asr_batch_run_seconds", "Time that batches ran", "window_ms")
+        self.batch_interims = counter("asr_batch_interims", "Interim texts among the utterances")
+        self.batch_wait = Histogram(
+            "vigie_asr_wait_seconds",
+            "From the queue to the model, of the utterance of a batch that waited longest",
+            ("role",),
+            buckets=LATENCY_S,
+            registry=self.registry,
+        )
+        self.rung = gauge("asr_rung", "Overload: 0 none, 1 no interims, 2 greedy, 3 short margin, 4 giving up")
+        self.unheard = counter("asr_dropped", "Transcripts that the gates held back", "reason")
+        self.capacity = gauge(
+            "asr_capacity_calls", "Live calls that this machine was measured to carry; 0: not measured"
+        )
+        self.held = gauge("speech_held_bytes", "Audio that waits for the transcriber")
         self.clips = counter("clips", "Clips of alerts, by what became of them", "state")
         self.clips_waiting = gauge("clips_waiting", "Clips that wait for the words in them, or to be cut")
         self.in_flight = gauge("in_flight_bytes", "Bytes taken and not worked on yet")
@@ -78,6 +100,25 @@ class Metrics:
         self.calls_open.labels(role).set(compute.calls)
         self.pieces_waiting.labels(role).set(0 if role == "evidence" else compute.pieces_waiting)
         self.clips_waiting.labels(role).set(compute.clips_held)
+        self.held.labels(role).set(compute.held_bytes)
+
+    def follow_engine(self, role: str, engine: Engine, dropped: Mapping[str, int]) -> None:
+        """How the transcriber bears up; `dropped` are reasons counted since the last time."""
+        self.rung.labels(role).set(int(engine.rung))
+        for reason, count in dropped.items():
+            self.unheard.labels(role, reason).inc(count)
+
+    def batch(self, report: BatchReport) -> None:
+        """One batch has run; called from a thread of the engine."""
+        role, window = self.role, str(report.window_ms)
+        self.batches.labels(role, window).inc()
+        self.batch_utterances.labels(role, window).inc(report.size)
+        seconds = report.size * report.window_ms / 1000
+        self.batch_window.labels(role, window).inc(seconds)
+        self.batch_fill.labels(role, window).inc(seconds * report.fill)
+        self.batch_run.labels(role, window).inc(report.run_s)
+        self.batch_interims.labels(role).inc(report.interims)
+        self.batch_wait.labels(role).observe(max(0.0, report.wait_s))
 
     def page(self) -> bytes:
         return bytes(generate_latest(self.registry))

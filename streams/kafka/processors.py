@@ -16,9 +16,11 @@ from audio.chunk import AudioChunk, Party
 from audio.errors import VigieError
 from audio.state import Stateful
 from audio.vad import SileroModel
+from audio.whisper.engine import BatchReport, Engine
 from audio.whisper.transcriber import Transcriber
 from streams.alerts.model import RuleSet
-from streams.events import CallEvent, CallInfo, EventKind, Outputs, Record, SpeechPiece
+from streams.events import CallEvent, CallInfo, EventKind, Outputs, Record
+from streams.hints import HintBook
 from streams.kafka.evidence import ClipOrder
 from streams.kafka.records import (
     CallAudio,
@@ -26,17 +28,15 @@ from streams.kafka.records import (
     CallHappened,
     CallStarted,
     SpeechEnded,
-    SpeechPart,
     SpeechStarted,
     call_of,
     call_record,
     parts_of,
-    piece_of,
 )
 from streams.language import annotate
 from streams.listen import Listener, ListenSettings
 from streams.supervise import TERMINAL_STATES, SuperviseSettings, Supervisor
-from streams.transcribe import CallTranscription, unheard_record
+from streams.transcribe import unheard_record
 
 HELD_RECORDS_MAX = 4_000
 """Of a call whose first measurement has not come: over an hour of them."""
@@ -62,6 +62,9 @@ class Setup:
     rules_now: str
     silero: SileroModel | None = None
     transcriber: Transcriber | None = None
+    hints: HintBook = field(default_factory=HintBook)
+    engine: Callable[[Callable[[BatchReport], None]], Engine] | None = None
+    """TRANSCRIBE: builds what hears many calls at once; `told` hears of every batch. None: one utterance at a time."""
     listen: ListenSettings = field(default_factory=ListenSettings)
     models: Mapping[str, str] = field(default_factory=dict)
     cut: Callable[[int, ClipOrder], str] | None = None
@@ -217,80 +220,6 @@ class ListenCall(Stateful):
 
     def quiet(self) -> bool:
         return not self.listener.segmenter.open
-
-
-class TranscribeCall(Stateful):
-    """TRANSCRIBE: from pieces of speech to redacted words. Pieces wait here, in their order, until they are heard."""
-
-    STATE = ("transcription", "_next", "_pieces")
-
-    def __init__(self, call: CallInfo, rules_id: str, setup: Setup) -> None:
-        assert setup.transcriber is not None
-        self.call, self.rules_id = call, rules_id
-        self.transcription = CallTranscription(call, setup.transcriber)
-        self._next = 0
-        self._pieces: int | None = None
-        self._parts: dict[int, dict[int, tuple[SpeechPart, int]]] = {}
-
-    @property
-    def closed(self) -> bool:
-        return self._pieces is not None and self._next >= self._pieces
-
-    def push(self, record: Any, offset: int) -> list[Emit]:
-        match record:
-            case SpeechStarted():
-                return []
-            case SpeechPart(seq=seq, part=part):
-                if seq >= self._next:
-                    self._parts.setdefault(seq, {}).setdefault(part, (record, offset))
-                return []
-            case SpeechEnded(pieces=pieces):
-                self._pieces = pieces
-                return self._flushed()
-        raise TypeError(f"{type(record).__name__} is no record of calls.speech")
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether all of the next piece has come."""
-        parts = self._parts.get(self._next, {})
-        return bool(parts) and len(parts) >= next(iter(parts.values()))[0].parts
-
-    @property
-    def ready_offset(self) -> int:
-        """The offset of the last part of the next piece; -1 where there is none."""
-        return max((offset for _, offset in self._parts.get(self._next, {}).values()), default=-1)
-
-    def ready(self) -> SpeechPiece:
-        """The next piece to hear; ask `is_ready` before."""
-        parts = self._parts[self._next]
-        return piece_of([parts[i][0] for i in sorted(parts)])
-
-    def hear(self, piece: SpeechPiece) -> list[Emit]:
-        """Transcribe the piece that was ready. This takes a while."""
-        return self._done(self.transcription.push(piece))
-
-    def give_up(self, piece: SpeechPiece, reason: str) -> list[Emit]:
-        """Leave the piece that was ready unheard."""
-        return self._done(self.transcription.give_up(piece, reason))
-
-    def _done(self, heard: list[Record]) -> list[Emit]:
-        self._parts.pop(self._next, None)
-        self._next += 1
-        return [Emit("calls.utterances", item) for item in heard] + self._flushed()
-
-    def _flushed(self) -> list[Emit]:
-        """Once the call's last piece has been heard, what still waited for another."""
-        return [Emit("calls.utterances", item) for item in self.transcription.flush()] if self.closed else []
-
-    def oldest_unabsorbed(self) -> int | None:
-        return min((offset for parts in self._parts.values() for _, offset in parts.values()), default=None)
-
-    def quiet(self) -> bool:
-        return not self._parts
-
-    @property
-    def held_bytes(self) -> int:
-        return sum(part.samples.nbytes for parts in self._parts.values() for part, _ in parts.values())
 
 
 class SuperviseCall(Stateful):

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import dataclasses
 import logging
 import os
 import signal
 import sys
+import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from audio.errors import VigieError
 from streams import settings
+from streams.capacity import load_capacity
 from streams.kafka.app import RoleApp, RoleSettings
 from streams.kafka.connection import Connection
 from streams.kafka.metrics import Metrics, Pages
@@ -21,6 +25,10 @@ from streams.kafka.processors import Setup
 from streams.kafka.scratch import scratch
 from streams.kafka.stages import Limits
 from streams.kafka.topics import partition_counts
+
+if TYPE_CHECKING:
+    from audio.whisper.engine import BatchReport, Engine
+    from audio.whisper.transcriber import Transcriber, TranscriberSettings
 
 EVIDENCE_CALLS_MAX = 20_000
 """Of a partition: a call that is over is kept for an hour, because its words may come late."""
@@ -42,6 +50,7 @@ def run_role(args: argparse.Namespace, chosen: settings.Settings, role: str) -> 
         transcribe_s_max=args.words_s_max / 2,
         calls_max=EVIDENCE_CALLS_MAX if role == "evidence" else Limits().calls_max,
     )
+    capacity = load_capacity(chosen.capacity) if role == "transcribe" else None
     metrics = Metrics(role)
     metrics.restarts.labels(role).set(int(os.environ.get("VIGIE_RESTARTS", "0")))
     with ExitStack() as stack:
@@ -54,6 +63,7 @@ def run_role(args: argparse.Namespace, chosen: settings.Settings, role: str) -> 
             folder=stack.enter_context(scratch("faust")),
             limits=limits,
             in_flight_bytes_max=round(args.in_flight_mb * 1e6),
+            capacity=capacity,
         )
 
         async def main() -> None:
@@ -108,7 +118,8 @@ def serve(pages: Any, host: str, port: int) -> None:
 def load_setup(chosen: settings.Settings, role: str) -> Setup:
     """What the role needs of models and rules; LISTEN publishes its rules, so that its calls can keep them."""
     from audio.vad import load_silero
-    from audio.whisper.transcriber import TranscriberSettings, load_transcriber
+    from audio.whisper.transcriber import load_transcriber
+    from streams.hints import load_hints
     from streams.kafka.state import Rulebook, read_rules
     from streams.listen import ListenSettings
 
@@ -117,16 +128,50 @@ def load_setup(chosen: settings.Settings, role: str) -> Setup:
     if role == "listen":
         publish_rules(connection, topics.rules, rulebook.now, rulebook.text)
     hears = chosen.model != "none"
-    threads = TranscriberSettings(cpu_threads=1)
+    transcriber = load_transcriber(chosen.model, transcriber_settings(chosen)) if role == "transcribe" else None
     return Setup(
         rules=rulebook.find,
         rules_now=rulebook.now,
         silero=load_silero() if role == "listen" else None,
-        transcriber=load_transcriber(chosen.model, threads) if role == "transcribe" else None,
+        transcriber=transcriber,
+        hints=load_hints(chosen.hints),
+        engine=engine_of(transcriber),
         listen=ListenSettings(words=hears),
         models={"transcriber": Path(chosen.model).name if hears else "none"},
         cut=load_cutter(chosen) if role == "evidence" else None,
     )
+
+
+def transcriber_settings(chosen: settings.Settings) -> TranscriberSettings:
+    """The settings that concern the transcriber, as it takes them.
+
+    Raises:
+        VigieError: there is no such window.
+    """
+    from audio.whisper.transcriber import TranscriberSettings
+
+    if chosen.window not in ("short", "whole"):
+        raise VigieError(f"{chosen.window[:20]!r} is no window", remedy="Use short or whole", field="window")
+    defaults = TranscriberSettings()
+    return dataclasses.replace(
+        defaults,
+        beam_size=max(1, chosen.beam_size),
+        workers=chosen.asr_workers or len(os.sched_getaffinity(0)),
+        cpu_threads=1,
+        device=chosen.device,
+        compute_type=chosen.compute_type or None,
+        windows=dataclasses.replace(defaults.windows, short=chosen.window == "short"),
+    )
+
+
+def engine_of(transcriber: Transcriber | None) -> Callable[[Callable[[BatchReport], None]], Engine] | None:
+    """What builds the engine of a model that hears many calls at once; None for a recording, or where nobody hears."""
+    from audio.whisper.engine import Engine
+    from audio.whisper.transcriber import WhisperTranscriber
+
+    if not isinstance(transcriber, WhisperTranscriber):
+        return None
+    return lambda told: Engine(transcriber, time.monotonic, told=told)
 
 
 def load_cutter(chosen: settings.Settings) -> Any:

@@ -18,7 +18,7 @@ from typing import Any
 from audio.state import layout, pack, unpack
 from streams import monitor
 from streams.events import CallInfo
-from streams.kafka import evidence, processors
+from streams.kafka import evidence, processors, transcribing
 from streams.kafka.records import call_of, call_record
 
 FORMAT = 2
@@ -29,6 +29,7 @@ PARTS = (
     "streams.language",
     "streams.transcribe",
     processors.__name__,
+    transcribing.__name__,
     evidence.__name__,
 )
 """Where the parts are defined that the states of all stages are made of: imported here, or they would be missed."""

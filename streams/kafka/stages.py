@@ -29,12 +29,12 @@ from streams.kafka.processors import (
     Processor,
     Setup,
     SuperviseCall,
-    TranscribeCall,
 )
 from streams.kafka.records import CallEnded, CallStarted, SpeechEnded
 from streams.kafka.rows import Saved, newest, packed
 from streams.kafka.steps import Done, Input, Out, Row, Step
 from streams.kafka.topics import partition_of
+from streams.kafka.transcribing import Answer, TranscribeCall
 from streams.kafka.values import decoded, encoded, id_of, info_of, kind_of
 
 REMEMBERED_S = 3_600
@@ -293,6 +293,33 @@ class Stage:
         captured_ms = call.captured.get(processor.ready_offset)
         piece = processor.ready()
         emitted = processor.give_up(piece, "deadline") if late else processor.hear(piece)
+        return self._spoken(call_id, call, processor, emitted, captured_ms, now_s)
+
+    def startable(self) -> Iterator[tuple[str, TranscribeCall, int, int | None]]:
+        """The pieces of speech that can be heard now: call, its processor, number of the piece, when it was captured."""
+        for call_id, call in self.calls.items():
+            if isinstance(call.processor, TranscribeCall):
+                for seq in call.processor.startable():
+                    yield call_id, call.processor, seq, call.captured.get(call.processor.offset_of(seq))
+
+    def answered(self, call_id: str, seq: int, answer: Answer, now_s: float) -> list[Step]:
+        """Take what was heard of a piece that `startable` told of."""
+        call = self.calls.get(call_id)
+        if call is None or not isinstance(call.processor, TranscribeCall):
+            return []
+        captured_ms = call.captured.get(call.processor.offset_of(seq))
+        emitted = call.processor.answer(seq, answer)
+        return self._spoken(call_id, call, call.processor, emitted, captured_ms, now_s)
+
+    def _spoken(
+        self,
+        call_id: str,
+        call: _Call,
+        processor: TranscribeCall,
+        emitted: list[Emit],
+        captured_ms: int | None,
+        now_s: float,
+    ) -> list[Step]:
         oldest = processor.oldest_unabsorbed()
         call.captured = {at: ms for at, ms in call.captured.items() if oldest is not None and at >= oldest}
         steps: list[Step] = [*self._outs(call_id, emitted, captured_ms)]
@@ -402,7 +429,8 @@ class Stage:
     @property
     def held_bytes(self) -> int:
         """Audio that waits for the transcriber."""
-        return sum(c.processor.held_bytes for c in self.calls.values() if isinstance(c.processor, TranscribeCall))
+        calls = list(self.calls.values())
+        return sum(c.processor.held_bytes for c in calls if isinstance(c.processor, TranscribeCall))
 
 
 PROCESSORS: dict[str, Callable[[CallInfo, str, Setup], Processor]] = {

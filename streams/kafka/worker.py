@@ -28,6 +28,15 @@ OURS = (
     "roles",
     "rules",
     "model",
+    "hints",
+    "device",
+    "compute_type",
+    "beam_size",
+    "asr_workers",
+    "window",
+    "interim_ms",
+    "capacity",
+    "calls_planned",
     "call_silence_s_max",
     "evidence",
     "evidence_days",
@@ -80,8 +89,20 @@ def run(args: argparse.Namespace) -> int:
         raise VigieError(f"{wrong[0][:40]!r} is no role", remedy=f"Use some of: {', '.join(ROLES)}", field="roles")
     chosen = with_evidence(chosen)
     log.info("starting: roles %s", ", ".join(chosen.roles))
+    check_transcriber(chosen)
     prepare(chosen, fixed="partitions" in args)
     return Family(args, chosen).run()
+
+
+def check_transcriber(chosen: settings.Settings) -> None:
+    """Refuse hints and capacities that are none before any role starts; warn where more calls are planned than fit."""
+    from streams.capacity import doubt, load_capacity
+    from streams.hints import load_hints
+
+    load_hints(chosen.hints)
+    warning = doubt(load_capacity(chosen.capacity), chosen.model, chosen.calls_planned)
+    if warning and "transcribe" in chosen.roles:
+        log.warning(warning)
 
 
 def with_evidence(chosen: settings.Settings) -> settings.Settings:

@@ -45,6 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--language", metavar="CODE", help="language of calls whose manifest line names none")
     parser.add_argument("--rules", metavar="FILE", type=Path, help="alert rules (default: the bundled ones)")
+    parser.add_argument("--hints", metavar="FILE", type=Path, help="prompts, hotwords, languages, by tenant and queue")
+    parser.add_argument("--beam-size", metavar="N", type=_count, default=1, help="5 is better and slower (default: 1)")
+    parser.add_argument("--window", choices=("short", "whole"), default="short", help="whole: the model's full 30 s")
     parser.add_argument("--manifest", metavar="CSV", type=Path, help="whose calls they are: agent, queue, site …")
     parser.add_argument("--workers", metavar="N", type=_count, help="processes (default: one a core)")
     parser.add_argument(
@@ -125,6 +128,7 @@ def run(args: argparse.Namespace) -> int:
     from streams.replay.playback import EngineSetup, cpu_count
     from streams.replay.progress import Progress, told_totals
     from streams.replay.runner import Run, WorkerSetup, summary_of
+    from streams.transcribe import BATCH_UTTERANCES
 
     found, rules_version, common = _prepared(args)
     store = _store(args.out)
@@ -139,7 +143,16 @@ def run(args: argparse.Namespace) -> int:
         skipped = len(found.calls) - pending
         rules = str(args.rules) if args.rules else None
         threads = max(1, cpu_count() // workers)
-        setup = WorkerSetup(EngineSetup(rules, args.model, threads), str(args.out), args.dnsmos)
+        engine = EngineSetup(
+            rules,
+            args.model,
+            threads,
+            hints=str(args.hints) if args.hints else None,
+            beam_size=args.beam_size,
+            whole_window=args.window == "whole",
+            together=BATCH_UTTERANCES,
+        )
+        setup = WorkerSetup(engine, str(args.out), args.dnsmos)
         with Progress(len(found.calls), skipped, len(found.failures)) as progress:
             for _, message in work.work(setup):
                 progress.take(message)
@@ -160,6 +173,7 @@ def run(args: argparse.Namespace) -> int:
 def _prepared(args: argparse.Namespace) -> tuple[Found, str, str]:
     """What to replay, and what all of it has in common; every mistake a caller can make shows here."""
     from streams.alerts.rules import load_rules
+    from streams.hints import load_hints
     from streams.replay.results import run_fingerprint
 
     if args.dnsmos:
@@ -168,7 +182,12 @@ def _prepared(args: argparse.Namespace) -> tuple[Found, str, str]:
         QualityEstimator()  # told now, and not by each worker process
     _check_named(args)
     rules = load_rules(args.rules)
+    load_hints(args.hints)
     extras = "+dnsmos" if args.dnsmos else ""
+    if args.hints:
+        extras += f"+hints {args.hints.read_bytes().hex()}"
+    extras += f"+beam {args.beam_size}" if args.beam_size > 1 else ""
+    extras += "+whole" if args.window == "whole" else ""
     return _found(args), rules.version, run_fingerprint(rules.fingerprint + rules.version + extras, args.model)
 
 

@@ -46,31 +46,47 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineSetup:
-    """How to build the engine; crosses to a worker process. `rules`: a file, None for the bundled rules."""
+    """How to build the engine; crosses to a worker process. `rules`: a file, None for the bundled rules.
+
+    `together`: utterances of a call that are heard as one batch; 1 where somebody watches and wants each at once.
+    """
 
     rules: str | None = None
     model: str = "demo"
     cpu_threads: int = 1
+    hints: str | None = None
+    beam_size: int = 1
+    whole_window: bool = False
+    together: int = 1
 
 
 class LoadedEngine:
     """The real engine: Silero, the rules and a transcriber of one process.
 
     Raises:
-        VigieError: the rules or the model cannot be loaded.
+        VigieError: the rules, the hints or the model cannot be loaded.
     """
 
     def __init__(self, setup: EngineSetup) -> None:
         from audio.vad import load_silero
         from audio.whisper.transcriber import TranscriberSettings, load_transcriber
+        from audio.whisper.windows import WindowSettings
         from streams.alerts.rules import load_rules
+        from streams.hints import load_hints
         from streams.listen import ListenSettings
         from streams.monitor import MonitorSettings
         from streams.supervise import SuperviseSettings
 
         self._silero = load_silero()
         self._rules = load_rules(setup.rules)
-        self._transcriber = load_transcriber(setup.model, TranscriberSettings(cpu_threads=setup.cpu_threads))
+        self._hints = load_hints(Path(setup.hints) if setup.hints else None)
+        settings = TranscriberSettings(
+            beam_size=setup.beam_size,
+            cpu_threads=setup.cpu_threads,
+            windows=WindowSettings(short=not setup.whole_window),
+        )
+        self._transcriber = load_transcriber(setup.model, settings)
+        self._together = setup.together
         hears = self._transcriber is not None
         models = {"transcriber": Path(setup.model).name if hears else "none"}
         self._settings = MonitorSettings(ListenSettings(words=hears), SuperviseSettings(words=hears, models=models))
@@ -81,9 +97,14 @@ class LoadedEngine:
         return CallMonitor(call, self._rules, self._silero, self._settings)
 
     def words(self, call: CallInfo) -> Words | None:
-        from streams.transcribe import CallTranscription
+        from streams.transcribe import BatchedTranscription, CallTranscription
 
-        return CallTranscription(call, self._transcriber) if self._transcriber is not None else None
+        if self._transcriber is None:
+            return None
+        hints = self._hints.for_call(call)
+        if self._together > 1:
+            return BatchedTranscription(call, self._transcriber, hints, self._together)
+        return CallTranscription(call, self._transcriber, hints)
 
 
 @dataclass(slots=True)
