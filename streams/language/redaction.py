@@ -340,6 +340,8 @@ class Redactor(Stateful):
             return
         for index in range(owners[runs[-1].first], owners[runs[-1].last] + 1):
             own = [position for position, owner in enumerate(owners) if owner == index]
+            if not own:
+                continue  # silence between two parts of a number
             first, last = max(runs[-1].first, own[0]) - own[0], min(runs[-1].last, own[-1]) - own[0]
             self._published.append(self._span(self._held[index], released[index], first, last))
 
