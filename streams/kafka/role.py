@@ -20,10 +20,10 @@ from streams import settings
 from streams.capacity import load_capacity
 from streams.kafka.app import RoleApp, RoleSettings
 from streams.kafka.connection import Connection
+from streams.kafka.limits import Limits
 from streams.kafka.metrics import Metrics, Pages
 from streams.kafka.processors import Setup
 from streams.kafka.scratch import scratch
-from streams.kafka.stages import Limits
 from streams.kafka.topics import partition_counts
 
 if TYPE_CHECKING:

@@ -23,6 +23,7 @@ from streams.alerts.coverage import Reason
 from streams.events import CallInfo, Pace
 from streams.kafka.evidence import EvidenceCall
 from streams.kafka.letters import dead_letter
+from streams.kafka.limits import Limits
 from streams.kafka.processors import (
     Emit,
     ListenCall,
@@ -70,26 +71,6 @@ class _Call:
     """What was proposed about this call, and when: an end, or to give up an utterance."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """When calls are saved, given up and refused.
-
-    Attributes:
-        row_s: a call's state is saved about so often, at a quiet moment; half as long again whatever the moment.
-        silence_s_max: a call whose audio stops for so long, at the end of its partition, is over.
-        utterance_s_max: what a live call's words may take; then they are given up (`transcriber_silent`).
-        transcribe_s_max: how late a live call's utterance may be heard; after that it is given up (`deadline`).
-        calls_max: calls of one partition; others are refused by LISTEN until some are over, and end unmonitored. The
-            later stages, which see those as well, and may be behind, hold twice as many.
-    """
-
-    row_s: float = 20.0
-    silence_s_max: float = 60.0
-    utterance_s_max: float = 60.0
-    transcribe_s_max: float = 30.0
-    calls_max: int = 2_000
-
-
 class Stage:
     """See the module. `fence` is (group, generation): a row of an older generation never replaces a newer one."""
 
@@ -120,16 +101,20 @@ class Stage:
                 self._load(call_id, saved, now_s)
 
     def _load(self, call_id: str, saved: Saved, now_s: float) -> None:
-        processor = self._new(saved.call, saved.rules_id or self.setup.rules_now)
+        rules_id = saved.rules_id or self.setup.rules_now
+        processor = self._new(saved.call, rules_id)
         call = _Call(processor, saved.absorbed, heard_s=now_s, captured_ms=saved.captured_ms)
-        if saved.state is not None:
+        try:
+            if saved.state is None:
+                raise ValueError("no state of this release")
             processor.load_state(saved.state)
-        else:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             self.counts["rows_refused"] += 1
-            log.warning("the state of a call is of another release: it starts anew", extra={"call_id": call_id})
-            call.unsaved_since_s = now_s
-            if isinstance(processor, ListenCall):
-                processor.lose(Reason.RESTARTED)
+            told = "a call's state cannot be read (%s): it starts anew"
+            log.warning(told, type(error).__name__, extra={"call_id": call_id})
+            call.processor, call.unsaved_since_s = self._new(saved.call, rules_id), now_s
+            if isinstance(call.processor, ListenCall):
+                call.processor.lose(Reason.RESTARTED)
         self.calls[call_id] = call
 
     def lose(self, until_offset: int, now_s: float) -> list[Step]:

@@ -10,8 +10,9 @@ import random
 from dataclasses import dataclass, field
 
 from streams.kafka.accounts import Accounts
+from streams.kafka.limits import Limits
 from streams.kafka.processors import Setup
-from streams.kafka.stages import INPUTS, Limits, Stage
+from streams.kafka.stages import INPUTS, Stage
 from streams.kafka.steps import Input, Out, Row, Step
 
 ROLES = ("listen", "transcribe", "supervise")

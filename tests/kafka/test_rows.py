@@ -81,7 +81,7 @@ def test_another_field_is_another_layout() -> None:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("damage", ["layout", "format", "garbage"])
+@pytest.mark.parametrize("damage", ["layout", "format", "garbage", "state"])
 def test_a_row_of_another_release_is_refused_and_its_call_starts_anew_visibly(
     log: list[tuple[bytes, bytes, None]], setup: Setup, damage: str, seed: int
 ) -> None:
@@ -95,6 +95,8 @@ def test_a_row_of_another_release_is_refused_and_its_call_starts_anew_visibly(
             return b"garbage"
         if damage == "layout":
             row[8] = "1:000000000000"
+        elif damage == "state":
+            del row[9][sorted(row[9])[0]]
         else:
             row[0] = 1
         return zlib.compress(pack(row))
@@ -112,7 +114,7 @@ def test_a_row_of_another_release_is_refused_and_its_call_starts_anew_visibly(
     assert not [span for span in summary["coverage"]["intervals"] if span["reason"] == "audio_gap"]
     started = serde.decode_audio(log[0][1])
     assert isinstance(started, CallStarted)
-    assert summary["agent"] == (started.call.agent if damage == "layout" else None)
+    assert summary["agent"] == (started.call.agent if damage in ("layout", "state") else None)
     assert not broker.log("calls.dead-letters")
 
 

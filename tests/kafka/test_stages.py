@@ -12,9 +12,9 @@ from audio.vad import SileroModel
 from audio.whisper.transcriber import load_transcriber
 from streams.alerts.rules import load_rules
 from streams.kafka import serde
+from streams.kafka.limits import Limits
 from streams.kafka.processors import Setup
 from streams.kafka.records import CallAudio, CallEnded
-from streams.kafka.stages import Limits
 from streams.listen import ListenSettings
 from tests.kafka.calls import SOURCES, Gathered, Result, in_process, records_of, write_transcripts
 from tests.kafka.simulated import Broker, run
