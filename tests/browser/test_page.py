@@ -258,7 +258,7 @@ def test_arabic_is_really_mirrored(floor: Stage, visit: Callable[..., Any]) -> N
 )
 @pytest.mark.parametrize("lang", ["fr-FR", "ar"])
 def test_nothing_overflows_a_phone(floor: Stage, visit: Callable[..., Any], query: str, lang: str) -> None:
-    floor.busy_floor(8)
+    floor.busy_floor(24)
     floor.alert(floor.call("c1"), "dead-air")
     page = visit(query, lang=lang, width=375, height=720)
     expect(page.locator(".loading")).to_have_count(0)

@@ -9,7 +9,7 @@ import { bdi, brand, h, icon, replace, setText } from "./dom.js";
 import { LANGUAGES, language, preferredLanguage, read, t, useLanguage, write } from "./i18n.js";
 import { listen, showHelp } from "./keyboard.js";
 import { batched, Collection, live } from "./live.js";
-import { go, href, onRoute, route } from "./router.js";
+import { go, href, onRoute, route, settle } from "./router.js";
 import { AlertsView } from "./view_alerts.js";
 import { CallView } from "./view_call.js";
 import { CoverageView } from "./view_coverage.js";
@@ -26,6 +26,7 @@ const ANNOUNCE_MS = 5_000; // a screen reader must get to the end of a sentence
 const page = { view: null, name: null, waiting: null, fresh: [] };
 
 async function start() {
+  settle();
   applyTheme(read("vigie.theme") || "auto");
   await useLanguage(preferredLanguage());
   shell();
@@ -85,7 +86,7 @@ function announce() {
 function shell() {
   const nav = h("nav", { class: "nav", "aria-label": t("nav.label") }, NAV.map((view) => h("a", { href: href(view), "data-view": view, title: t(`nav.${view}`) }, icon(view), h("span", null, t(`nav.${view}`)), view === "alerts" ? h("b", { id: "nav-count", class: "nav-count", hidden: true }) : null)));
   replace(document.body, h("a", { class: "skip", href: "#main", onclick: skip }, t("nav.skip")),
-    h("header", { class: "top" }, h("a", { class: "brand", href: "./", "aria-label": `Vigie, ${t("nav.alerts")}` }, brand(), h("h1", null, "Vigie")), nav,
+    h("header", { class: "top" }, h("a", { class: "brand", href: "/", "aria-label": `Vigie, ${t("nav.alerts")}` }, brand(), h("h1", null, "Vigie")), nav,
       h("div", { class: "tools" }, h("span", { id: "connection", class: "connection connecting" }, h("i", { "aria-hidden": "true" }), h("span", null, t("connection.connecting"))), soundButton(),
         h("button", { type: "button", class: "icon-button help", "aria-label": t("keys.help"), title: `${t("keys.help")} (?)`, onclick: showHelp }, icon("help")), h("div", { id: "account" }))),
     h("main", { id: "main", tabindex: "-1" }, h("p", { class: "soft loading" }, t("loading"))),

@@ -28,9 +28,16 @@ export class CallModel extends EventTarget {
     const url = `/api/events?call=${encodeURIComponent(this.call_id)}`;
     this.stream = new Stream(url, call.event ?? call.changed, {
       event: (kind, record) => this.take(kind, record),
-      state: () => {}, // the page's own stream tells how the connection is
+      state: (state) => this.again(state),
       reset: () => this.load().then(() => this.tell("all")),
     });
+  }
+
+  /** Seconds carry no number to resume by: a stream that comes back finds the call loaded anew. */
+  again(state) {
+    if (state !== "live") return;
+    if (this.lived) this.load().then(() => this.tell("all")).catch(() => {});
+    this.lived = true;
   }
 
   take(kind, record) {

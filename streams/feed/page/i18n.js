@@ -1,8 +1,9 @@
 // The page's words. Numbers, dates and plurals are Intl's; times are in the viewer's zone.
 
 export const LANGUAGES = {
+  // `units`: how short a second is written; English alone writes "secs" otherwise.
   fr: { name: "Français", locale: "fr" },
-  en: { name: "English", locale: "en-GB" },
+  en: { name: "English", locale: "en-GB", units: "narrow" },
   // The Maghreb writes Arabic with European digits.
   ar: { name: "العربية", locale: "ar-MA-u-nu-latn", rtl: true },
   pt: { name: "Português", locale: "pt-PT" },
@@ -74,7 +75,7 @@ export const number = (value, options = { maximumFractionDigits: 2 }) => format(
 export const percent = (value) => format(Intl.NumberFormat, { style: "percent", maximumFractionDigits: 0 }).format(value);
 
 const unit = (value, name, digits = 0) =>
-  format(Intl.NumberFormat, { style: "unit", unit: name, unitDisplay: "narrow", maximumFractionDigits: digits }).format(value);
+  format(Intl.NumberFormat, { style: "unit", unit: name, unitDisplay: LANGUAGES[state.code].units || "short", maximumFractionDigits: digits }).format(value);
 
 /** A length of time: 8.4 s, 2 min 05 s, 3 h 10 min. */
 export function duration(ms) {

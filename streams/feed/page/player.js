@@ -37,7 +37,7 @@ export class Player {
     const parties = [...(clip.parties.length > 1 ? ["both"] : []), ...clip.parties];
     const choice = h("div", { class: "segments", role: "radiogroup", "aria-label": t("player.party") }, parties.map((party) =>
       h("label", null, h("input", { type: "radio", name: `party-${this.alert.alert_id}`, checked: party === this.party, onchange: () => this.choose(party) }), h("span", null, t(`party.${party}`)))));
-    replace(this.element, this.audio, h("div", { class: "player-row" }, this.button, h("div", { class: "seek-box" }, this.mutedStrip(), this.seek), this.place), h("div", { class: "player-row" }, choice, this.mutedNote()), this.problem = h("p", { class: "problem", role: "alert", hidden: true }));
+    replace(this.element, this.audio, h("div", { class: "player-row" }, this.button, h("div", { class: "seek-box" }, (this.marks = h("div", null, this.mutedStrip())), this.seek), this.place), h("div", { class: "player-row" }, choice, (this.told = h("span", null, this.mutedNote()))), this.problem = h("p", { class: "problem", role: "alert", hidden: true }));
     for (const kind of ["timeupdate", "play", "pause", "ended", "loadedmetadata"]) this.audio.addEventListener(kind, () => this.follow());
     this.audio.addEventListener("error", () => this.failed());
     this.source();
@@ -51,6 +51,8 @@ export class Player {
   choose(party) {
     const { currentTime, paused } = this.audio;
     this.party = party;
+    replace(this.marks, this.mutedStrip());
+    replace(this.told, this.mutedNote());
     this.source();
     this.audio.currentTime = currentTime;
     if (!paused) this.play();
@@ -69,7 +71,8 @@ export class Player {
 
   /** Muted spans within the clip, from its start. */
   muted() {
-    return (this.clip.muted || []).map(([from, to]) => [Math.max(0, from - this.clip.from_ms), Math.min(this.length, to - this.clip.from_ms)]).filter(([from, to]) => to > from);
+    const heard = (this.clip.muted || []).filter(([, , party]) => !party || this.party === "both" || party === this.party);
+    return heard.map(([from, to]) => [Math.max(0, from - this.clip.from_ms), Math.min(this.length, to - this.clip.from_ms)]).filter(([from, to]) => to > from);
   }
 
   mutedNote() {

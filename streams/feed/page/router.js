@@ -4,6 +4,17 @@ export const VIEWS = ["alerts", "floor", "incidents", "coverage", "history", "ca
 const KEPT = ["site", "queue"]; // what one filters the whole page by survives a change of view
 const listeners = new Set();
 
+/** `/floor` or `/calls/ID` are addresses that people write down; the page itself lives at `/`. */
+export function settle() {
+  const [, place, id] = location.pathname.split("/");
+  if (!place) return;
+  const params = new URLSearchParams(location.search);
+  if (place === "calls" && id) params.set("call", decodeURIComponent(id));
+  params.set("view", place === "calls" ? (id ? "call" : "history") : place);
+  if (place === "alerts" && id) params.set("alert", decodeURIComponent(id));
+  history.replaceState(null, "", `/?${params}`);
+}
+
 export function route() {
   const params = new URLSearchParams(location.search);
   const view = params.get("view");
@@ -18,7 +29,7 @@ export function href(view, values = {}) {
   for (const name of KEPT) if (!(name in values)) for (const value of current.getAll(name)) params.append(name, value);
   for (const [name, value] of Object.entries(values)) put(params, name, value);
   const text = params.toString();
-  return text ? `?${text}` : "./";
+  return text ? `?${text}` : "/";
 }
 
 /** The present address with some parameters changed. */
@@ -26,7 +37,7 @@ export function changed(values) {
   const params = new URLSearchParams(location.search);
   for (const [name, value] of Object.entries(values)) put(params, name, value);
   const text = params.toString();
-  return text ? `?${text}` : "./";
+  return text ? `?${text}` : "/";
 }
 
 function put(params, name, value) {
@@ -35,7 +46,7 @@ function put(params, name, value) {
 }
 
 export function go(address, { replace = false } = {}) {
-  if (address === (location.search || "./")) return;
+  if (address === (location.search || "/")) return;
   history[replace ? "replaceState" : "pushState"](null, "", address);
   tell();
 }
@@ -55,7 +66,7 @@ addEventListener("click", (event) => {
   const link = event.target.closest?.("a[href]");
   if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey) return;
   const address = link.getAttribute("href");
-  if (!address.startsWith("?") && address !== "./") return;
+  if (!address.startsWith("?") && address !== "/") return;
   event.preventDefault();
   // An alert opens beside the list as it is now, not as it was when the link was drawn.
   go(link.dataset.alert && route().view === "alerts" ? changed({ alert: link.dataset.alert }) : address);

@@ -11,7 +11,7 @@ const MOOD = 34;
 const MARKS = 18;
 const SIDE = 12;
 const LABEL = 74;
-const LABEL_NARROW = 0;
+const LABEL_NARROW = 14; // on a phone the legend names the lanes
 const BAR_PX = 3;
 const FLOOR_DBOV = -62;
 let patterns = 0;
@@ -117,7 +117,7 @@ class Picture {
     const y = this.y[party];
     const middle = y + LANE / 2;
     const out = [];
-    if (this.label) out.push(svg("text", { class: `lane-name ${party}`, x: rtl() ? this.width - this.label + 10 : this.label - 10, y: middle + 4 }, t(`party.${party}`)));
+    if (this.label === LABEL) out.push(svg("text", { class: `lane-name ${party}`, x: rtl() ? this.width - this.label + 10 : this.label - 10, y: middle + 4 }, t(`party.${party}`)));
     out.push(svg("line", { class: "lane-line", x1: this.x(0), x2: this.x(this.duration), y1: middle, y2: middle }));
     const { voice, rest } = this.bars(party, middle);
     if (rest) out.push(svg("path", { class: `level ${party} rest`, d: rest }));
@@ -167,7 +167,7 @@ class Picture {
   mood() {
     const middle = this.moodTop + MOOD / 2;
     const out = [svg("line", { class: "zero", x1: this.x(0), x2: this.x(this.duration), y1: middle, y2: middle })];
-    if (this.label) out.push(svg("text", { class: "lane-name", x: rtl() ? this.width - this.label + 10 : this.label - 10, y: middle + 4 }, t("timeline.mood")));
+    if (this.label === LABEL) out.push(svg("text", { class: "lane-name", x: rtl() ? this.width - this.label + 10 : this.label - 10, y: middle + 4 }, t("timeline.mood")));
     for (const party of ["agent", "customer"]) {
       const points = this.sentiment[party].map(({ at_ms, score }) => [this.x(at_ms), middle - Math.max(-1, Math.min(1, score)) * (MOOD / 2 - 3)]);
       if (!points.length) continue;

@@ -57,15 +57,31 @@ export class FloorView {
     if (this.closed || !this.loaded) return;
     const calls = [...this.calls.values()].filter((call) => call.live && this.matches(call)).sort(worst);
     this.head.textContent = t("floor.count", { n: calls.length });
-    const shape = JSON.stringify(calls.map((call) => [call.call_id, Math.round(call.health), call.coverage, call.alerts]));
-    if (shape === this.shape) return;
-    this.shape = shape;
     const focused = this.body.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-    const scrolled = document.scrollingElement.scrollTop;
     if (!calls.length) replace(this.body, h("div", { class: "empty" }, h("p", null, t("floor.none"))));
-    else replace(this.body, sites(calls), h("section", null, h("h3", null, t("floor.worst")), callTable(calls.slice(0, TABLE_MAX), { caption: t("floor.worst") })));
-    document.scrollingElement.scrollTop = scrolled;
-    if (focused) this.body.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    else this.paintSites(calls);
+    if (focused && !this.body.contains(document.activeElement)) this.body.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+  }
+
+  /** Only the sites that changed are drawn again: 200 tiles every other second would keep a machine busy all day. */
+  paintSites(calls) {
+    const parts = new Map(grouped(calls, "site").map(([site, mine]) => [`site ${site}`, [mine, () => siteBox(site, mine)]]));
+    const worstOnes = calls.slice(0, TABLE_MAX);
+    parts.set("table", [worstOnes, () => h("section", null, h("h3", null, t("floor.worst")), callTable(worstOnes, { caption: t("floor.worst") }))]);
+    const nodes = [];
+    const drawn = new Map();
+    for (const [key, [shown, draw]] of parts) {
+      const shape = JSON.stringify(shown.map((call) => [call.call_id, Math.round(call.health), call.coverage, call.alerts, call.agent, call.queue]));
+      const known = this.drawn?.get(key);
+      const node = known?.shape === shape ? known.node : draw();
+      drawn.set(key, { shape, node });
+      nodes.push(node);
+    }
+    this.drawn = drawn;
+    const table = nodes.pop();
+    this.sites ??= h("div", { class: "sites" });
+    settled(this.sites, nodes);
+    settled(this.body, [this.sites, table]);
   }
 
   close() {
@@ -92,11 +108,17 @@ function grouped(calls, field) {
 
 const summed = (calls) => calls.reduce((sum, { alerts }) => ({ critical: sum.critical + (alerts?.critical || 0), warning: sum.warning + (alerts?.warning || 0), info: sum.info + (alerts?.info || 0) }), { critical: 0, warning: 0, info: 0 });
 
+/** The children of `parent` become `nodes`; what is in its place already is left alone. */
+function settled(parent, nodes) {
+  nodes.forEach((node, at) => parent.children[at] === node || parent.insertBefore(node, parent.children[at] ?? null));
+  while (parent.children.length > nodes.length) parent.lastElementChild.remove();
+}
+
 /** Sites keep their place by name: a wall that rearranges itself cannot be read at a glance. */
-function sites(calls) {
-  return h("div", { class: "sites" }, grouped(calls, "site").map(([site, mine]) => h("section", { class: "site", "aria-label": site || t("none.site") },
+function siteBox(site, mine) {
+  return h("section", { class: "site", "aria-label": site || t("none.site") },
     h("header", null, h("h3", null, site ? bdi(site) : t("none.site")), h("span", { class: "soft" }, t("floor.count", { n: mine.length })), alertCounts(summed(mine), { empty: false })),
-    grouped(mine, "queue").map(([queue, calls_]) => queueRow(queue, calls_)))));
+    grouped(mine, "queue").map(([queue, calls]) => queueRow(queue, calls)));
 }
 
 function queueRow(queue, calls) {
