@@ -3,7 +3,7 @@
     python export.py TRAINED_DIR OUT_DIR                                 # write the folder
     python export.py --measure-only OUT_DIR --world world.yaml --count 700 --seed 2   # speak the held-out corpus and measure
 
-Word error rates are for utterances in held-out voices (see speak.py), clean and through train.py's telephone channel, with
+Word error rates are for utterances in held-out voices (see speak.py), clean and through telephone.py's channel, with
 faster-whisper as it stands (30 s window, without and with time stamps) at beams 1 and 5, and for short windows through
 CTranslate2. Detection of the language, the answers to non-speech and the word time stamps are measured too.
 """
@@ -76,16 +76,16 @@ def short_window(model: Any, x: np.ndarray, language: str, beam: int) -> str:
     return str(model.hf_tokenizer.decode([i for i in ids if i < token("<|endoftext|>")]))
 
 
-def measure(folder: pathlib.Path, heldout: str | None, world: str, count: int, seed: int, quick: bool) -> None:
+def measure(folder: pathlib.Path, heldout: str | None, world: str, count: int, seed: int, split: str, quick: bool) -> None:
     """Print the table."""
     from faster_whisper import WhisperModel
 
     from speak import Mix, corpus
-    from train import Telephone, not_speech
+    from telephone import Telephone, not_speech
 
     model = WhisperModel(str(folder), device="cpu", compute_type="int8", cpu_threads=2)
     print("multilingual:", model.model.is_multilingual, flush=True)
-    raw: Any = np.load(heldout) if heldout else corpus(world, count, seed, True, Mix(jumble=0.0))
+    raw: Any = np.load(heldout) if heldout else corpus(world, count, seed, split, Mix(jumble=0.0, splice=0.0))
     audio, ends = raw["audio"], raw["ends"]
     texts, languages, counts = raw["texts"], raw["languages"], raw["counts"]
     channel = Telephone(np.random.default_rng(0))
@@ -157,6 +157,7 @@ def main() -> None:
     parser.add_argument("--world", default=str(HERE / "world.yaml"))
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--count", type=int, default=700)
+    parser.add_argument("--seen-templates", action="store_true", help="speak held-out fills of the templates trained on instead")
     parser.add_argument("--quick", action="store_true", help="telephone and beam 1 only")
     args = parser.parse_args()
     if not args.measure_only:
@@ -164,7 +165,8 @@ def main() -> None:
             parser.error("TRAINED_DIR and OUT_DIR are needed to export")
         export(args.trained, args.out)
     if args.measure_only or args.measure:
-        measure(args.measure_only or args.out, args.heldout, args.world, args.count, args.seed, args.quick)
+        measure(args.measure_only or args.out, args.heldout, args.world, args.count, args.seed,
+                "fills" if args.seen_templates else "templates", args.quick)
 
 
 if __name__ == "__main__":

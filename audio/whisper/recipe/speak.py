@@ -1,15 +1,23 @@
 """Speak the small world: sentences of a call centre, by many synthetic voices, at 8 kHz, with the time of every word.
 
     python speak.py world.yaml OUT.npz --count 14000 --seed 1               # training voices and sentences
-    python speak.py world.yaml HELDOUT.npz --count 700 --seed 2 --heldout   # voices and slot fills kept from training
+    python speak.py world.yaml HELDOUT.npz --count 700 --seed 2 --heldout   # voices and templates kept from training
+    python speak.py world.yaml PARTS_DIR --seconds 480 --seed 1             # parts without end, for train.py to read as they come
 
-Writes one .npz: `audio` (int16, every utterance end to end), `ends` (int64 sample offsets), `texts`, `languages`, `voices`, `counts` (sentences in the utterance; 0: words in no
-order), and `marks` (one string an utterance: "character:sample ..." for the word starts espeak-ng announced; empty for flite).
+Writes one .npz (or many, into a folder): `audio` (int16, every utterance end to end), `ends` (int64 sample offsets), `texts`,
+`languages`, `voices`, `counts` (sentences in the utterance; 0: words in no order), and `marks` (one string an utterance:
+"character:sample ..." for the word starts espeak-ng announced; empty for flite). In training 4 % are sounds that are no speech, with
+an empty text.
 Needs the espeak-ng library (called in the process, thirty times faster than its program) and flite on the PATH.
 The same seed gives the same sentences and voices.
 
-Held out: the voices of `HELDOUT_VOICES` with any variant, any voice with a variant of `HELDOUT_VARIANTS`, flite's awb, and of
-every sentence with slots the eighth of its fills that `is_held_out` names.
+Training voices are spread further than the synthesizers' own: espeak-ng's variants, pitch and rate, flite's pitch, and a small
+change of speed that moves pitch and formants together. Training sentences are mixed with sentences cut and joined at random and
+with words in no order, so that the decoder has to hear a sentence and cannot guess it from its beginning.
+
+Held out: the voices of `HELDOUT_VOICES` with any variant, any voice with a variant of `HELDOUT_VARIANTS`, flite's awb; the
+templates under `heldout` in world.yaml; and of every other sentence with slots the eighth of its fills that `is_held_out` names
+(`--heldout --seen-templates` speaks those).
 """
 
 from __future__ import annotations
@@ -23,28 +31,37 @@ import random
 import re
 import subprocess
 import tempfile
+import time
+import wave
 import zlib
 from multiprocessing import Pool
 from typing import Any, NamedTuple
 
 import numpy as np
-import soundfile
 import soxr
 import yaml
+from labels import label
+from telephone import not_speech
+from tokenizers import Tokenizer
 
 SAMPLE_RATE_HZ = 8000
 ESPEAK_VOICES = {
     "en": ["en-us", "en-gb", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029", "en-us-nyc"],
     "fr": ["fr-fr", "fr-ch"],
 }
-ESPEAK_VARIANTS = ["", "", "+f1", "+f2", "+f3", "+f5", "+m1", "+m2", "+m3", "+m4", "+m5", "+m7", "+m8", "+klatt2", "+Annie", "+steph2",
-                   "+edward2", "+Mike"]
+ESPEAK_VARIANTS = [
+    "", "", "", "+f1", "+f2", "+f3", "+f5", "+m1", "+m2", "+m3", "+m4", "+m5", "+m7", "+m8",
+    *(f"+{name}" for name in (
+        "Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Hugo Lee Marco Mario Michael Mike Mr adam anika antonio aunty belinda "
+        "benjamin boris caleb david ed edward edward2 grandma grandpa gustave iven iven2 iven3 iven4 john kaukovalta klatt klatt2 "
+        "klatt3 klatt5 linda marcelo max michel miguel norbert pablo paul pedro quincy rob robert sandro shelby steph steph2 "
+        "steph3 travis victor zac").split())]
 VOICE_FILES = {"en-us": "gmw/en-US", "en-gb": "gmw/en", "en-gb-x-rp": "gmw/en-GB-x-rp", "en-gb-x-gbclan": "gmw/en-GB-x-gbclan",
                "en-gb-x-gbcwmd": "gmw/en-GB-x-gbcwmd", "en-029": "gmw/en-029", "en-us-nyc": "gmw/en-US-nyc",
                "en-gb-scotland": "gmw/en-GB-scotland", "fr-fr": "roa/fr", "fr-ch": "roa/fr-CH", "fr-be": "roa/fr-BE"}
 HELDOUT_VOICES = {"en": ["en-gb-scotland"], "fr": ["fr-be"]}
 HELDOUT_VARIANTS = ["+f4", "+m6"]
-FLITE_VOICES = ["slt", "rms", "kal16"]
+FLITE_VOICES = {"slt": (150, 230), "rms": (75, 135), "kal16": (80, 140), "kal": (80, 140)}  # and mean pitches, Hz
 FLITE_HELDOUT = ["awb"]
 EVENT_END, EVENT_WORD = 0, 1
 
@@ -54,14 +71,30 @@ def is_held_out(sentence: str) -> bool:
     return zlib.crc32(sentence.encode()) % 8 == 0
 
 
+LENGTHS = (0.68, 0.25, 0.07)
+
+
+class Mix(NamedTuple):
+    """What is spoken: shares of words in no order, of joined sentences, of English, of the stories' turns, and of one, two, three
+    sentences."""
+
+    jumble: float = 0.08
+    splice: float = 0.2
+    english: float = 0.5
+    stories: float = 0.6
+    lengths: tuple[float, ...] = LENGTHS
+
+
 class World:
     """Templates with slots, per language."""
 
-    def __init__(self, path: str, jumble: float, heldout: bool, lengths: tuple[float, ...]) -> None:
+    def __init__(self, path: str, mix: Mix, split: str) -> None:
+        """`split`: train, templates (held out) or fills (held out, of the templates trained on)."""
         with open(path, encoding="utf8") as file:
             raw = yaml.safe_load(file)
-        self.slots = raw["slots"]
-        self.jumble, self.heldout, self.lengths = jumble, heldout, lengths
+        self.slots, self.heldout, self.mix, self.split = raw["slots"], raw["heldout"], mix, split
+        self.never = {language: re.compile("|".join(self.pattern(t, language) for t in templates))
+                      for language, templates in self.heldout.items()}
         self.groups = {language: [group for party in parties.values() for group in party.values()]
                        for language, parties in raw["sentences"].items()}
         self.templates = {language: [t for group in groups for t in group] for language, groups in self.groups.items()}
@@ -71,6 +104,12 @@ class World:
                                         for w in self.filled(t, language, random.Random(k)).split()})
                       for language in self.templates}
 
+    def pattern(self, template: str, language: str) -> str:
+        """A regular expression for all fills of the template."""
+        while "{" in template:
+            template = re.sub(r"\{(\w+)\}", lambda m: "(?:" + "|".join(self.slots[language][m.group(1)]) + ")", template)
+        return rf"\b(?:{template})\b"
+
     def filled(self, template: str, language: str, rng: random.Random) -> str:
         """One fill of the template's slots."""
         while "{" in template:
@@ -78,20 +117,32 @@ class World:
         return template
 
     def sentence(self, language: str, rng: random.Random) -> str:
-        """A sentence of the wanted side of the split; one without slots is on both sides."""
+        """A sentence of the wanted side of the split; of the templates trained on, one without slots is on both sides."""
+        if self.split == "templates":
+            return self.filled(rng.choice(self.heldout[language]), language, rng)
         template = rng.choice(self.digits[language] if rng.random() < 0.08 else self.templates[language])
         text = self.filled(template, language, rng)
         for _ in range(60 if "{" in template else 0):
-            if is_held_out(text) == self.heldout:
+            if is_held_out(text) == (self.split == "fills"):
                 break
             text = self.filled(template, language, rng)
         return text
 
+    def spliced(self, language: str, rng: random.Random) -> str:
+        """The beginning of one sentence and the end of another, cut between words."""
+        while True:
+            first, second = (self.sentence(language, rng).split() for _ in range(2))
+            text = " ".join(first[: rng.randint(1, len(first))] + second[rng.randint(0, len(second) - 1):])
+            if self.split != "train" or not self.never[language].search(text):
+                return text
+
     def utterance(self, language: str, rng: random.Random) -> tuple[str, int]:
-        """One to three sentences and how many; now and then a few words in no order, so that sounds and not sentences are learnt."""
-        if rng.random() < self.jumble:
-            return " ".join(rng.choice(self.words[language]) for _ in range(rng.randint(1, 6))), 0
-        count = rng.choices(range(1, len(self.lengths) + 1), self.lengths)[0]
+        """One to three sentences and how many; or words in no order, or joined sentences, which count as 0."""
+        if rng.random() < self.mix.jumble:
+            return " ".join(rng.choice(self.words[language]) for _ in range(rng.randint(1, 8))), 0
+        if rng.random() < self.mix.splice:
+            return " ".join(self.spliced(language, rng) for _ in range(rng.choice((1, 1, 2)))), 0
+        count = rng.choices(range(1, len(self.mix.lengths) + 1), self.mix.lengths)[0]
         return " ".join(self.sentence(language, rng) for _ in range(count)), count
 
 
@@ -125,7 +176,7 @@ class Espeak:
             k += 1
         return 0
 
-    def __call__(self, text: str, voice: str, words_per_minute: int, pitch: int) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    def __call__(self, text: str, voice: str, words_per_minute: int, pitch: int, spread: int = 50) -> tuple[np.ndarray, list[tuple[int, int]]]:
         """Float samples at the library's rate, and (character, millisecond) of every word start announced."""
         self.chunks, self.marks = [], []
         name, plus, variant = voice.partition("+")
@@ -133,27 +184,38 @@ class Espeak:
             raise ValueError(f"espeak-ng has no voice {voice}")
         self.library.espeak_SetParameter(1, words_per_minute, 0)
         self.library.espeak_SetParameter(3, pitch, 0)
+        self.library.espeak_SetParameter(4, spread, 0)
         data = text.encode() + b"\0"
         self.library.espeak_Synth(data, len(data), 0, 1, 0, 1, None, None)
         return np.concatenate(self.chunks).astype(np.float32) / 32768, self.marks
 
 
-LENGTHS = (0.68, 0.25, 0.07)
 _espeak: Espeak | None = None
+
+
+def flite(text: str, voice: str, settings: dict[str, str]) -> tuple[np.ndarray, int]:
+    """Float samples and their rate."""
+    handle, path = tempfile.mkstemp(suffix=".wav")
+    os.close(handle)
+    options = [part for name, value in settings.items() for part in ("--setf", f"{name}={value}")]
+    subprocess.run(["flite", "-voice", voice, *options, "-t", text, "-o", path], check=True)
+    with wave.open(path) as file:
+        samples, rate = np.frombuffer(file.readframes(file.getnframes()), np.int16), file.getframerate()
+    os.unlink(path)
+    return samples.astype(np.float32) / 32768, rate
 
 
 def speak(text: str, language: str, rng: random.Random, heldout: bool) -> tuple[np.ndarray, str, str]:
     """Return (int16 samples at 8 kHz, voice, marks)."""
     global _espeak
-    marks = ""
-    if language == "en" and rng.random() < (0.25 if heldout else 0.2):
-        voice = rng.choice(FLITE_HELDOUT if heldout else FLITE_VOICES)
-        handle, path = tempfile.mkstemp(suffix=".wav")
-        os.close(handle)
-        subprocess.run(["flite", "-voice", voice, "--setf", f"duration_stretch={rng.uniform(.85, 1.15):.2f}", "-t", text, "-o", path],
-                       check=True)
-        samples, rate = soundfile.read(path, dtype="float32")
-        os.unlink(path)
+    times: list[tuple[int, int]] = []
+    speed = 1.0 if heldout or rng.random() < 0.25 else rng.uniform(0.86, 1.16)
+    if language == "en" and rng.random() < (0.25 if heldout else 0.3):
+        voice = rng.choice(FLITE_HELDOUT if heldout else list(FLITE_VOICES))
+        settings = {"duration_stretch": f"{rng.uniform(.85, 1.15) * (1 if heldout else speed):.2f}"}
+        if not heldout and rng.random() < 0.7:
+            settings["int_f0_target_mean"] = f"{rng.uniform(*FLITE_VOICES[voice]):.0f}"
+        samples, rate = flite(text, voice, settings)
     else:
         if not heldout:
             voice = rng.choice(ESPEAK_VOICES[language]) + rng.choice(ESPEAK_VARIANTS)
@@ -162,10 +224,13 @@ def speak(text: str, language: str, rng: random.Random, heldout: bool) -> tuple[
         else:
             voice = rng.choice(ESPEAK_VOICES[language]) + rng.choice(HELDOUT_VARIANTS)
         _espeak = _espeak or Espeak()
-        samples, times = _espeak(text, voice, rng.randint(140, 185), rng.randint(25, 75))
+        if heldout:
+            samples, times = _espeak(text, voice, rng.randint(140, 185), rng.randint(25, 75))
+        else:
+            samples, times = _espeak(text, voice, round(rng.randint(135, 195) / speed), rng.randint(15, 85), rng.randint(25, 80))
         rate = _espeak.rate_hz
-        marks = " ".join(f"{c}:{ms * SAMPLE_RATE_HZ // 1000}" for c, ms in times)
-    samples = soxr.resample(samples, rate, SAMPLE_RATE_HZ)
+    marks = " ".join(f"{c}:{round(ms * SAMPLE_RATE_HZ / 1000 / speed)}" for c, ms in times)
+    samples = soxr.resample(samples, rate * speed, SAMPLE_RATE_HZ)
     samples *= rng.uniform(0.3, 0.9) / (np.abs(samples).max() + 1e-6)
     return (samples * 32767).astype(np.int16), voice, marks
 
@@ -183,37 +248,56 @@ def story_turns(folder: str) -> dict[str, list[str]]:
     return turns
 
 
-class Mix(NamedTuple):
-    """What is spoken: shares of words in no order, of English, of the stories' turns, and of one, two, three sentences."""
-
-    jumble: float = 0.08
-    english: float = 0.5
-    stories: float = 0.6
-    lengths: tuple[float, ...] = LENGTHS
+Job = tuple[str, Mix, str, int, int, dict[str, list[str]]]
 
 
-def _one(job: tuple[str, Mix, bool, int, int, dict[str, list[str]]]) -> tuple[np.ndarray, str, str, str, str, int]:
+def _one(job: Job) -> tuple[np.ndarray, str, str, str, str, int]:
     global _world
-    path, mix, heldout, seed, index, stories = job
-    _world = _world or World(path, mix.jumble, heldout, mix.lengths)
+    path, mix, split, seed, index, stories = job
+    _world = _world or World(path, mix, split)
     rng = random.Random(seed * 1_000_003 + index)
+    if split == "train" and rng.random() < 0.04:
+        sound = not_speech(np.random.default_rng(seed * 1_000_003 + index), rng.randint(8000, 56000))
+        return (sound.clip(-1, 1) * 32767).astype(np.int16), "", "none", "none", "", 0
     language = rng.choice(["en", "fr"]) if mix.english == 0.5 else "en" if rng.random() < mix.english else "fr"
     told = bool(stories) and rng.random() < mix.stories
     text, count = (rng.choice(stories[language]), 1) if told else _world.utterance(language, rng)
-    samples, voice, marks = speak(text, language, rng, heldout)
+    samples, voice, marks = speak(text, language, rng, split != "train")
     return samples, text, language, voice, marks, count
 
 
-def corpus(
-    world: str, count: int, seed: int, heldout: bool, mix: Mix, stories: str | None = None
-) -> dict[str, np.ndarray]:
-    """The spoken corpus, as the arrays of the .npz."""
-    turns = story_turns(stories) if stories else {}
-    with Pool(os.cpu_count() or 2) as pool:
-        rows = pool.map(_one, [(world, mix, heldout, seed, k, turns) for k in range(count)], chunksize=50)
+def as_arrays(rows: list[tuple[np.ndarray, str, str, str, str, int]]) -> dict[str, np.ndarray]:
+    """The arrays of the .npz."""
     return {"audio": np.concatenate([r[0] for r in rows]), "ends": np.cumsum([len(r[0]) for r in rows]),
             "texts": np.array([r[1] for r in rows]), "languages": np.array([r[2] for r in rows]),
             "voices": np.array([r[3] for r in rows]), "marks": np.array([r[4] for r in rows]), "counts": np.array([r[5] for r in rows])}
+
+
+def corpus(world: str, count: int, seed: int, split: str, mix: Mix, stories: str | None = None) -> dict[str, np.ndarray]:
+    """The spoken corpus, as the arrays of the .npz."""
+    turns = story_turns(stories) if stories else {}
+    with Pool(os.cpu_count() or 2) as pool:
+        return as_arrays(pool.map(_one, [(world, mix, split, seed, k, turns) for k in range(count)], chunksize=20))
+
+
+def _parts(job: tuple[pathlib.Path, int, float, str | None, Job]) -> float:
+    """One process: parts without end, until the time is over. Returns the hours of speech made."""
+    folder, process, until, path, (world, mix, split, seed, _, turns) = job
+    tokenizer = Tokenizer.from_file(path) if path else None
+    part, samples = 0, 0
+    while time.time() < until:
+        first = 100_000 * (process + 1) + part * 300
+        rows = [_one((world, mix, split, seed, first + k, turns)) for k in range(60 if part < 2 else 300)]
+        arrays = as_arrays(rows)
+        if tokenizer:
+            arrays |= label(arrays, tokenizer)
+        samples += len(arrays["audio"])
+        unfinished = folder / f"{process}-{part}.tmp"
+        with unfinished.open("wb") as file:
+            np.savez(file, **arrays)
+        unfinished.rename(folder / f"{process}-{part}.npz")
+        part += 1
+    return samples / SAMPLE_RATE_HZ / 3600
 
 
 def main() -> None:
@@ -222,9 +306,14 @@ def main() -> None:
     parser.add_argument("world")
     parser.add_argument("out")
     parser.add_argument("--count", type=int, default=14000)
+    parser.add_argument("--seconds", type=float, help="write parts into the folder OUT for so long, instead of --count")
+    parser.add_argument("--tokenizer", help="with --seconds: a tokenizer.json, to put train.py's labels into the parts already")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 2)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--heldout", action="store_true", help="voices and slot fills that training never hears")
+    parser.add_argument("--heldout", action="store_true", help="voices and templates that training never hears")
+    parser.add_argument("--seen-templates", action="store_true", help="with --heldout: the held-out fills of the templates trained on")
     parser.add_argument("--jumble", type=float, help="share of utterances that are words in no order (0.08, held out 0)")
+    parser.add_argument("--splice", type=float, help="share of utterances that are joined pieces of sentences (0.2, held out 0)")
     parser.add_argument("--stories", metavar="DIR", help="take a share of the utterances from the turns of these stories")
     parser.add_argument("--stories-share", type=float, default=0.6)
     parser.add_argument("--english", type=float, default=0.5, help="share of English")
@@ -232,8 +321,18 @@ def main() -> None:
                         help="utterances of one, two and three sentences")
     args = parser.parse_args()
     jumble = args.jumble if args.jumble is not None else 0.0 if args.heldout else 0.08
-    mix = Mix(jumble, args.english, args.stories_share, tuple(args.lengths))
-    arrays = corpus(args.world, args.count, args.seed, args.heldout, mix, args.stories)
+    splice = args.splice if args.splice is not None else 0.0 if args.heldout else 0.2
+    mix = Mix(jumble, splice, args.english, args.stories_share, tuple(args.lengths))
+    split = ("fills" if args.seen_templates else "templates") if args.heldout else "train"
+    if args.seconds:
+        folder = pathlib.Path(args.out)
+        folder.mkdir(parents=True, exist_ok=True)
+        job = (args.world, mix, split, args.seed, 0, story_turns(args.stories) if args.stories else {})
+        with Pool(args.processes) as pool:
+            hours = sum(pool.map(_parts, [(folder, k, time.time() + args.seconds, args.tokenizer, job) for k in range(args.processes)], chunksize=1))
+        print(f"{hours:.2f} h")
+        return
+    arrays = corpus(args.world, args.count, args.seed, split, mix, args.stories)
     np.savez(args.out, **arrays)
     print(f"{args.count} utterances, {len(arrays['audio']) / SAMPLE_RATE_HZ / 3600:.2f} h")
 
