@@ -147,7 +147,9 @@ def initialise(network: Whisper, tokenizer: Tokenizer, folder: pathlib.Path) -> 
     earlier network did not have begin by passing on what they get.
     """
     earlier = {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
-    earlier |= {f"ctc_head.{name}": value.float() for name, value in torch.load(folder / "ctc_head.pt", map_location="cpu").items()}
+    if (folder / "ctc_head.pt").exists():
+        head = torch.load(folder / "ctc_head.pt", map_location="cpu")
+        earlier |= {f"ctc_head.{name}": value.float() for name, value in head.items()}
     earlier.pop("proj_out.weight", None)
     before = Tokenizer.from_file(str(folder / "tokenizer.json"))
     rows, name, known = earlier["model.decoder.embed_tokens.weight"], "model.decoder.embed_tokens.weight", 0

@@ -1,9 +1,9 @@
 """Turn the shipped CTranslate2 int8 folder back into a folder that `train.py --init` goes on from.
 
-    python unpack.py ../demo_model CTC_HEAD.pt OUT_DIR
+    python unpack.py ../demo_model OUT_DIR
 
-Weights come back as int8 left them, which training mends within its first steps. CTranslate2 keeps no CTC head: any
-earlier one does (the one in the project's demonstration checkpoint did), since the encoder soon fits it.
+Weights come back as int8 left them, which training mends within its first steps. CTranslate2 keeps no CTC head: `train.py`
+begins with a fresh one, which the encoder soon fits.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-TYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32}
+TYPES = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}
 
 
 class Packed:
@@ -108,7 +108,6 @@ def main() -> None:
     """Unpack."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=pathlib.Path)
-    parser.add_argument("ctc_head", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
     args = parser.parse_args()
     packed = Packed(args.model / "model.bin")
@@ -124,7 +123,6 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(args.out)
     shutil.copyfile(args.model / "tokenizer.json", args.out / "tokenizer.json")
-    shutil.copyfile(args.ctc_head, args.out / "ctc_head.pt")
 
 
 if __name__ == "__main__":
