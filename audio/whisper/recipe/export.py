@@ -111,7 +111,8 @@ def measure(folder: pathlib.Path, heldout: str | None, world: str, count: int, s
                 heard[f"short beam {beam}"] = short_window(model, x, language, beam).split()
             for window, hypothesis in heard.items():
                 wrong = word_errors(reference, hypothesis)
-                for group in ("all", "one sentence" if counts[i] == 1 else "several in one breath"):
+                spoken_by = f"voice {str(raw['voices'][i]).partition('+')[0]}"
+                for group in ("all", "one sentence" if counts[i] == 1 else "several in one breath", spoken_by):
                     tally = totals.setdefault(f"{language} {name} {window}, {group}", [0, 0, 0])
                     tally[0] += wrong
                     tally[1] += len(reference)
