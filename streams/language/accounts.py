@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 
-from streams.language.around import Around
+from streams.language.around import SPELLED_MAX, Around
 from streams.language.identity import IBAN_COUNTRIES, is_iban
 from streams.language.modes import Secret
 from streams.language.numbers import number_groups
 
-SPELLED_MAX = 4
-"""Letters in a row inside a number ("n w b k"); more are words."""
 _IBAN_START = re.compile(r"[A-Z]$|[A-Z]{2}$|[A-Z]{2}\d$|[A-Z]{2}\d\d$|$")
 
 

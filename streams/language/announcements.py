@@ -70,12 +70,13 @@ class Announcements:
         self.checks = self._kind(own, "checks", 0)
         self.talk, self.behind = words("talk"), words("behind")
         # Words that the patterns know mean themselves, not a noun they are near ("contrato", "contato").
-        self._plain = frozenset(content["common"]) | frozenset(
+        self._plain = frozenset(fold(word) for word in content["common"]) | frozenset(
             word
             for kind in (*self.kinds, self.open, self.unless, self.reverse, self.password)
             for word in kind.literals
         )
         self._numbers = number_words(codes[0])
+        self._codes = codes
         self._near = {short: noun for noun in sorted(self.nouns) for short in _shortened(noun)}
         self._short = {
             other: noun for noun in sorted(self.nouns) if 2 < len(noun) < FUZZY_CHARS_MIN for other in _misheard(noun)
@@ -129,6 +130,8 @@ class Announcements:
             for bare in (word[1:], "ا" + word[1:]):  # "والرمز", "للبطاقة"
                 if bare in self.nouns:
                     return bare
+        if word[0] in "ld" and len(word) > 3 and "ar" in self._codes and word[1:] in self.nouns:
+            return word[1:]  # "lcin"
         if self._is_common(word):
             return None
         if len(word) < FUZZY_CHARS_MIN:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streams.language.announcements import NOUN, NUMBER, Announced, Announcements
+from streams.language.announcements import NUMBER, Announced, Announcements
 from streams.language.modes import RedactionSettings, Secret
 from streams.language.numbers import NumberRun, NumberWords, number_runs, number_words
 from streams.language.text import Line, Token
@@ -19,6 +19,11 @@ LETTER_NAMES = {
     for name in names.split()
 }  # fmt: skip
 """Letters as Spanish and Portuguese callers spell them, where a transcriber writes the name."""
+
+
+SPELLED_MAX = 4
+"""Letters in a row inside a number ("n w b k"); more are words."""
+LETTER_SAID = frozenset(("letra", "letter", "lettre", "con", "com", "avec", "y", "la", "حرف"))
 
 
 class Around:
@@ -38,8 +43,8 @@ class Around:
         self.heat = heat
         self.numbers: NumberWords = number_words(language)
         self.runs: list[NumberRun] = number_runs(words, language, breaks, settings.strict) if heat & NUMBER else []
-        self.line = known.plain(words) if heat & NOUN else Line(words)
-        self.announced: list[Announced] = known.heard(self.line) if heat & NOUN else []
+        self.line = known.plain(words) if heat else Line(words)
+        self.announced: list[Announced] = known.heard(self.line) if heat else []
 
     def word(self, at: int) -> str:
         return self.words[at].word if 0 <= at < len(self.words) else ""
@@ -63,7 +68,7 @@ class Around:
     def lettered(self, run: NumberRun) -> tuple[str, int, int]:
         """The digits of a run with one letter before and after them, where there are such, and which words that is."""
         first, last, text = run.first, run.last, run.digits
-        before, after = self.beside(first - 1, -1), self.beside(last + 1, 1)
+        before, after = self.beside(first - 1, -1), self._after(last)
         if self.is_letters(after):
             text, last = text + letter_of(self.word(after)), after
         if self.word(before) in ("x", "y", "z", "equis", "zeta") and len(run.digits) == 7:
@@ -81,20 +86,41 @@ class Around:
         return mixed or self.is_letters(at) or (len(word) == 2 and self.is_prefix(at))
 
     def with_letters(self, secret: Secret) -> Secret:
-        """The secret with the letters and numbers that belong to it: "be 452178", "n w b k 12 34"."""
+        """The secret with the letters and numbers that belong to it: "be 452178", "12 a b 345", "n w b k 12 34"."""
         kind, first, last = secret
         if kind in ("phone", "card", "cvv", "expiry"):
             return secret
         floor = max((a.end for a in self.announced if a.end <= first), default=0)
         at, letters = self.beside(first - 1, -1), 0
-        while at >= floor and letters < 2 and self.is_prefix(at):
+        while at >= floor and letters < SPELLED_MAX and self.is_prefix(at):
             first, letters = at, letters + 1
             at = self.beside(at - 1, -1)
-        at, more = self.beside(last + 1, 1), 0
-        while kind == "national_id" and more < 3 and self.is_suffix(at):
-            last, more = at, more + 1
-            at = self.beside(at + 1, 1)
+        named = kind != "number"
+        if letters and named:
+            first = next((run.first for run in self.runs if run.first >= floor and run.last == at), first)
+        at, letters = self._after(last), 0
+        while named and letters < SPELLED_MAX and self.is_suffix(at):
+            if kind == "national_id":
+                last = at
+            at, letters = self.beside(at + 1, 1), letters + 1
+        if letters and named:
+            last = next((run.last for run in self.runs if run.first == at), last)
         return Secret(kind, first, last)
+
+    def _after(self, last: int) -> int:
+        """The word after a number that may be its letter: "letra ese"."""
+        at = self.beside(last + 1, 1)
+        while self.word(at) in LETTER_SAID and at < last + 4:
+            at = self.beside(at + 1, 1)
+        return at
+
+    def spelled_digits(self, run: NumberRun) -> int:
+        """Letters and digits that go on after a number: "45 b 12" has three after its 45."""
+        at, letters = self.beside(run.last + 1, 1), 0
+        while letters < SPELLED_MAX and self.is_letters(at):
+            at, letters = self.beside(at + 1, 1), letters + 1
+        more = next((other.digits_max for other in self.runs if other.first == at), 0) if letters else 0
+        return letters + more if more else 0
 
     def said(self, at: int) -> int:
         """The first word from `at` on that is more than hesitation and copula."""

@@ -39,6 +39,7 @@ _TIMES = frozenset(
     ]
 )
 """What stands before an hour or a day."""
+_FROM = ("between", "from", "entre", "de", "das", "desde", "بين", "من", "bin", "mn")
 _OF = ("of", "de", "del", "do", "d", "en", "ديال")
 GROUP_DIGITS_MIN, CHECK_WORDS_MAX = 4, 6
 _EXPIRES = re.compile(r"(?:0[1-9]|1[0-2])(?:20)?(?:2[4-9]|3\d|4\d)")
@@ -105,7 +106,7 @@ class Dictated:
     def _announced_kind(self, run: NumberRun, digits: int, near: Announced | None, found: list[Secret]) -> str | None:
         expected = self.expected
         slack = 1 if self.around.settings.strict else 0  # a digit may have been lost
-        digits = max(digits, len(run.digits))
+        digits = max(digits, len(run.digits)) + (self.around.spelled_digits(run) if near is not None else 0)
         if near is not None and near.kind != "open":
             return near.kind if digits >= max(2, near.least - slack) else None
         if near is not None and not self.around.settings.strict:
@@ -219,11 +220,12 @@ class Dictated:
 
     def _harmless(self, run: NumberRun, near: Announced | None, kind: str) -> bool:
         """Whether the words say that this number is no secret."""
-        if self._is_amount(run) or self._is_date(run):
+        if self._is_amount(run) or self._is_date(run) or self._is_hours(run):
             return True
         if near is None or near.kind != "open" or run.first - near.end > 3:
             return False
-        return kind == "number" and run.digits_max <= 12
+        short_phone = kind == "phone" and run.digits_max <= 8
+        return (kind == "number" or short_phone) and run.digits_max <= 12
 
     def _is_date(self, run: NumberRun) -> bool:
         groups = run.groups
@@ -231,6 +233,15 @@ class Dictated:
             return True
         with_year = bool(_YEAR.fullmatch(groups[-1]) or _YEAR.fullmatch(groups[0]))
         return with_year and len(groups) <= 5 and bool(_DATE.fullmatch(run.digits))
+
+    def _is_hours(self, run: NumberRun) -> bool:
+        """As in "between 9 30 and 11 45"."""
+        parts = run.parts
+        if len(parts) != 4 or parts[1].last + 1 == parts[2].first or self.around.word(run.first - 1) not in _FROM:
+            return False
+        hours, minutes = (parts[0], parts[2]), (parts[1], parts[3])
+        whole = all(len(part.digits) <= 2 and int(part.digits) <= 24 for part in hours)
+        return whole and all(len(part.digits) == 2 and int(part.digits) < 60 for part in minutes)
 
     def _kind(self, run: NumberRun) -> str:
         plus = self._plus(run)

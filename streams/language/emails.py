@@ -31,7 +31,7 @@ def emails(text: str, words: Sequence[Token], known: Announcements, language: st
 
     for at, token in enumerate(words):
         if token.word in known.at and 0 < at < len(words) - 1:
-            end = _domain_end(words, at, known)
+            end = _domain_end(text, words, at, known)
             if end is not None:
                 found.append((_local_start(words, at, known, plain), end - 1))
         elif _is_provider(words, at, known) and words[at - 1].word not in known.at:
@@ -67,10 +67,13 @@ def _typed(text: str, words: Sequence[Token]) -> list[tuple[int, int]]:
     return found
 
 
-def _domain_end(words: Sequence[Token], at: int, known: Announcements) -> int | None:
+def _domain_end(text: str, words: Sequence[Token], at: int, known: Announcements) -> int | None:
     """The word after the domain that begins after `at`; None where there is none."""
     end, dotted, name = at + 1, False, 0
     while end < len(words) and name <= DOMAIN_WORDS_MAX:
+        if not dotted and end + 1 < len(words) and text[words[end].end : words[end + 1].start] == ".":
+            dotted, end = True, end + 2  # "at gmail.com"
+            continue
         more = end + 1 < len(words) and words[end + 1].word.isalpha()
         if words[end].word in known.dot and more and (not dotted or words[end + 1].word in known.endings):
             dotted, name, end = True, DOMAIN_WORDS_MAX, end + 2

@@ -291,6 +291,8 @@ def _group(words: Sequence[Token], at: int, known: NumberWords) -> Group | None:
         if len(digit) == 1:
             return Group(at, at + 1, digit * known.times[word], digit * known.times[word], True)
         return None
+    if value in _REPEATS and (repeated := _repeated(words, at, value, known)):
+        return repeated
     if value == 0:
         return Group(at, at, "0", "0", True)
     if known.begins(word):
@@ -298,6 +300,19 @@ def _group(words: Sequence[Token], at: int, known: NumberWords) -> Group | None:
     if word[0] == "و" and len(word) > 2 and (rest := known.values.get(word[1:])) is not None:
         return Group(at, at, str(rest), str(rest), True)
     return None
+
+
+_REPEATS = (2, 3, 4)
+_TIMES_SAID = ("fois", "veces", "vezes", "times")
+
+
+def _repeated(words: Sequence[Token], at: int, count: int, known: NumberWords) -> Group | None:
+    """ "Trois fois le sept" is 777."""
+    said = [token.word for token in words[at + 1 : at + 4]]
+    if len(said) < 3 or said[0] not in _TIMES_SAID or said[1] not in ("le", "el", "o", "the"):
+        return None
+    digit = str(known.values.get(said[2], written_digits(said[2])))
+    return Group(at, at + 3, digit * count, digit * count, True) if len(digit) == 1 else None
 
 
 class _Cardinal:

@@ -8,6 +8,7 @@ from streams.language.modes import Secret
 
 PASSWORD_WORDS_MAX = 6
 SHORT_PASSWORD_WORDS_MAX = 4
+SPELLED_WORDS_MAX = 24
 _TOO_LATE = frozenset(
     [
         "but",
@@ -77,7 +78,8 @@ class Passwords:
                 return at
             at = self._after_copula(end)
             joined = words[end - 1].word != self.around.line.tokens[end - 1].word  # "passwordis"
-            told = joined or at > end or self.around.settings.strict
+            closing = at == end and len(words) - at <= 2  # "and my password bluebird"
+            told = joined or at > end or closing or self.around.settings.strict
             if told and at < len(words) <= at + SHORT_PASSWORD_WORDS_MAX and words[at].word not in known.harmless:
                 return at
         return None
@@ -94,9 +96,12 @@ class Passwords:
         return at
 
     def _password_end(self, first: int) -> int:
-        last = min(first + PASSWORD_WORDS_MAX - 1, len(self.around.words) - 1)
-        if not self.around.settings.strict:
-            for at in range(first + 1, last + 1):
-                if self.around.word(at) in _TOO_LATE:
-                    return at - 1
+        """The last word of a password; letters spelled one by one do not count towards the longest."""
+        last, count = first, 1
+        for at in range(first + 1, min(first + SPELLED_WORDS_MAX, len(self.around.words))):
+            word = self.around.word(at)
+            count += len(word) > 1
+            if count > PASSWORD_WORDS_MAX or (word in _TOO_LATE and not self.around.settings.strict):
+                break
+            last = at
         return last
