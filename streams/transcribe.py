@@ -1,7 +1,7 @@
 """TRANSCRIBE: one call's utterances, from audio to redacted words with sentiment and phrases.
 
 The second stage. What leaves it is redacted: words, phrases and sentiment are read from the text that is published, so
-their spans fit it. An utterance that ends in a number waits for the next one of that party (up to 5 s of media time).
+their spans fit it. An utterance that ends in a number waits for the next one of that party (see language/redaction.py).
 Every utterance that comes in leaves exactly one terminal record: final, empty or failed.
 """
 
@@ -17,7 +17,8 @@ from audio.whisper.language import LanguageTracker
 from audio.whisper.transcriber import Request, Transcriber, Transcript, hear
 from streams.events import CallInfo, Record, SpeechPiece
 from streams.hints import Hints
-from streams.language import Redactor, annotate
+from streams.language import RedactionSettings, Redactor, annotate
+from streams.language.identify import DOUBT, second_opinion
 
 UTTERANCES_MAX = 1_000
 BATCH_UTTERANCES = 16
@@ -37,10 +38,16 @@ class CallTranscription(Stateful):
 
     STATE = ("_redactors", "dropped", "_languages")
 
-    def __init__(self, call: CallInfo, transcriber: Transcriber, hints: Hints | None = None) -> None:
+    def __init__(
+        self,
+        call: CallInfo,
+        transcriber: Transcriber,
+        hints: Hints | None = None,
+        redaction: RedactionSettings | None = None,
+    ) -> None:
         self.call, self.transcriber = call, transcriber
         self.hints = hints or Hints(call.language)
-        self._redactors = {party: Redactor(language=self.hints.language) for party in Party}
+        self._redactors = {party: Redactor(redaction, self.hints.language) for party in Party}
         self._languages = {party: LanguageTracker() for party in Party}
         self.dropped: dict[str, int] = {}
         """Utterances whose text was not kept, by reason."""
@@ -95,7 +102,7 @@ class CallTranscription(Stateful):
         """What the transcriber made of this utterance; returns the records that may be published now."""
         record = self._heard(piece, answer)
         self._redactors[piece.party.other].overheard(record)
-        released = self._redactors[piece.party.other].flush(piece.end_ms)
+        released = self._redactors[piece.party.other].flush(piece.end_ms, by_other=True)
         released += self._redactors[piece.party].push(record)
         return [self._read(item) for item in released]
 
@@ -119,7 +126,8 @@ class CallTranscription(Stateful):
     def give_up(self, piece: SpeechPiece, reason: str) -> list[Record]:
         """Leave an utterance unheard: its terminal record says so, after whatever must come before it."""
         record = unheard_record(piece.call_id, piece.utterance_id, piece.party, piece.start_ms, piece.end_ms, reason)
-        released = self._redactors[piece.party.other].flush(piece.end_ms) + self._redactors[piece.party].push(record)
+        released = self._redactors[piece.party.other].flush(piece.end_ms, by_other=True)
+        released += self._redactors[piece.party].push(record)
         return [self._read(item) for item in released]
 
     def _read(self, record: Record) -> Record:
@@ -135,9 +143,14 @@ class BatchedTranscription(CallTranscription):
     """
 
     def __init__(
-        self, call: CallInfo, transcriber: Transcriber, hints: Hints | None = None, size: int = BATCH_UTTERANCES
+        self,
+        call: CallInfo,
+        transcriber: Transcriber,
+        hints: Hints | None = None,
+        size: int = BATCH_UTTERANCES,
+        redaction: RedactionSettings | None = None,
     ) -> None:
-        super().__init__(call, transcriber, hints)
+        super().__init__(call, transcriber, hints, redaction)
         self._size = size
         self._waiting: list[SpeechPiece] = []
 
@@ -187,6 +200,11 @@ def utterance_record(piece: SpeechPiece, transcript: Transcript | None, reason: 
             }
             for word in transcript.words
         ]
+    language = transcript.language if transcript else piece.language
+    confidence = round(transcript.confidence, 3) if transcript and text else None
+    opinion = second_opinion(language, text)
+    if opinion and confidence is not None and {language, opinion["language"]} != {"ar", "fr"}:
+        confidence = round(confidence * DOUBT, 3)  # but Darija and French are spoken in one breath
     return {
         "call_id": piece.call_id,
         "utterance_id": piece.utterance_id,
@@ -194,8 +212,9 @@ def utterance_record(piece: SpeechPiece, transcript: Transcript | None, reason: 
         "start_ms": piece.start_ms,
         "end_ms": piece.end_ms,
         "text": text,
-        "language": transcript.language if transcript else piece.language,
-        "confidence": round(transcript.confidence, 3) if transcript and text else None,
+        "language": language,
+        **({"text_language": opinion} if opinion else {}),
+        "confidence": confidence,
         "final": True,
         "state": state,
         "reason": reason or (transcript.dropped if transcript else None),

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import yaml
 
 from audio.errors import VigieError
+from streams.alerts.model import Scope
 
 FILE_BYTES_MAX = 1_000_000
 """A rule takes about 600 bytes: room for more rules than anybody can answer for."""
@@ -23,6 +24,7 @@ NESTING_MAX = 24
 NODES_MAX = 100_000
 MISTAKES_MAX = 50
 
+LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
 _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NUMBER = re.compile(r"[-+]?(0|[1-9][0-9_]*)(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?\Z")
 
@@ -187,6 +189,20 @@ class Reader:
             self.wrong(node, field, f"{value:g} is out of range", f"Write a whole number from {least} to {most}.")
             return None
         return int(value)
+
+    def scope(self, node: yaml.Node, field: str) -> Scope:
+        """Where something applies: `site`, `queue`, `language`, `tenant`, each a word or a list."""
+        found: dict[str, tuple[str, ...]] = {}
+        for key, value in self.mapping(node, field, ("site", "queue", "language", "tenant")).items():
+            items = value.value if isinstance(value, yaml.SequenceNode) else [value]
+            if not items:
+                self.wrong(value, f"{field}.{key}", "the list is empty", "Name at least one, or delete the line.")
+            texts = [(item, self.text(item, f"{field}.{key}")) for item in items]
+            for item, text in texts:
+                if key == "language" and text and not LANGUAGE.match(text):
+                    self.wrong(item, f"{field}.{key}", f"{text[:20]!r} is no language code", "Use a code such as fr.")
+            found[key] = tuple(text for _, text in texts if text)
+        return Scope(**found)
 
 
 def kind_of(node: yaml.Node) -> str:

@@ -18,7 +18,7 @@ from streams.alerts.metrics import Kind, Metric
 from streams.alerts.model import Cause, Condition, Direction, Escalation, Group, Leaf, Rule, RuleSet, Scope, Severity
 from streams.alerts.model import Who as Who
 from streams.alerts.model import leaves as leaves_of
-from streams.alerts.reading import FILE_BYTES_MAX, Reader, RuleFileError, compose, join, suggest
+from streams.alerts.reading import FILE_BYTES_MAX, LANGUAGE, Reader, RuleFileError, compose, join, suggest
 
 DEFAULT_PATH = Path(__file__).with_name("default.yaml")
 DAY_MS = 86_400_000
@@ -28,7 +28,6 @@ CONDITIONS_MAX = 20
 OCCURRENCES_MAX = 64
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}\Z")
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*\Z")
 _FILE_KEYS = ("version", "rules", "extends", "disable", "categories", "description")
 _RULE_KEYS = (
     "id",
@@ -187,7 +186,7 @@ class _RuleReader(Reader):
             key: self.whole(keys[key], f"{name}.{key}", 0, DAY_MS) if key in keys else 0
             for key in ("cooldown_ms", "clear_after_ms")
         }
-        scope = self._scope(keys["scope"], f"{name}.scope") if "scope" in keys else Scope()
+        scope = self.scope(keys["scope"], f"{name}.scope") if "scope" in keys else Scope()
         enabled = "enabled" not in keys or self.choice(keys["enabled"], f"{name}.enabled", ("true", "false")) == "true"
         if condition is None or severity is None or cause is None:
             return None
@@ -354,7 +353,7 @@ class _RuleReader(Reader):
         found: dict[str, str] = {}
         for language, value in given.items():
             field = f"{name}.message.{language[:20]}"
-            if not _LANGUAGE.match(language):
+            if not LANGUAGE.match(language):
                 self.wrong(value, field, "not a language code", "Use a code such as en, fr, ar, pt or es.")
             text = self.text(value, field)
             for bad in messages.unknown_placeholders(text or ""):
@@ -366,19 +365,6 @@ class _RuleReader(Reader):
                 field = f"{name}.message.{language}"
                 self.wrong(keys["message"], field, "missing", f"Write the message in {language!r}.")
         return found
-
-    def _scope(self, node: yaml.Node, field: str) -> Scope:
-        found: dict[str, tuple[str, ...]] = {}
-        for key, value in self.mapping(node, field, ("site", "queue", "language", "tenant")).items():
-            items = value.value if isinstance(value, yaml.SequenceNode) else [value]
-            if not items:
-                self.wrong(value, f"{field}.{key}", "the list is empty", "Name at least one, or delete the line.")
-            texts = [(item, self.text(item, f"{field}.{key}")) for item in items]
-            for item, text in texts:
-                if key == "language" and text and not _LANGUAGE.match(text):
-                    self.wrong(item, f"{field}.{key}", f"{text[:20]!r} is no language code", "Use a code such as fr.")
-            found[key] = tuple(text for _, text in texts if text)
-        return Scope(**found)
 
     def _escalations(self, node: yaml.Node, name: str, condition: Condition, severity: str) -> tuple[Escalation, ...]:
         found: list[Escalation] = []

@@ -35,6 +35,7 @@ from streams.kafka.records import (
 )
 from streams.language import annotate
 from streams.listen import Listener, ListenSettings
+from streams.redaction_policy import RedactionPolicy
 from streams.supervise import TERMINAL_STATES, SuperviseSettings, Supervisor
 from streams.transcribe import unheard_record
 
@@ -63,6 +64,7 @@ class Setup:
     silero: SileroModel | None = None
     transcriber: Transcriber | None = None
     hints: HintBook = field(default_factory=HintBook)
+    redaction: RedactionPolicy = field(default_factory=RedactionPolicy)
     engine: Callable[[Callable[[BatchReport], None]], Engine] | None = None
     """TRANSCRIBE: builds what hears many calls at once; `told` hears of every batch. None: one utterance at a time."""
     listen: ListenSettings = field(default_factory=ListenSettings)

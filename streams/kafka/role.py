@@ -122,6 +122,7 @@ def load_setup(chosen: settings.Settings, role: str) -> Setup:
     from streams.hints import load_hints
     from streams.kafka.state import Rulebook, read_rules
     from streams.listen import ListenSettings
+    from streams.redaction_policy import load_policy
 
     connection, topics = chosen.connection(), chosen.topics()
     rulebook = Rulebook(chosen.rules, lambda: read_rules(connection, topics.rules))
@@ -137,6 +138,7 @@ def load_setup(chosen: settings.Settings, role: str) -> Setup:
         hints=load_hints(chosen.hints),
         engine=engine_of(transcriber),
         listen=ListenSettings(words=hears),
+        redaction=load_policy(chosen.redaction),
         models={"transcriber": Path(chosen.model).name if hears else "none"},
         cut=load_cutter(chosen) if role == "evidence" else None,
     )

@@ -33,7 +33,9 @@ class TranscribeCall(Stateful):
     def __init__(self, call: CallInfo, rules_id: str, setup: Setup) -> None:
         assert setup.transcriber is not None
         self.call, self.rules_id = call, rules_id
-        self.transcription = CallTranscription(call, setup.transcriber, setup.hints.for_call(call))
+        self.transcription = CallTranscription(
+            call, setup.transcriber, setup.hints.for_call(call), setup.redaction.for_call(call)
+        )
         self._next = 0
         self._pieces: int | None = None
         self._parts: dict[int, dict[int, tuple[SpeechPart, int]]] = {}

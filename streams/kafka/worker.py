@@ -28,6 +28,7 @@ OURS = (
     "roles",
     "rules",
     "model",
+    "redaction",
     "hints",
     "device",
     "compute_type",
@@ -98,8 +99,10 @@ def check_transcriber(chosen: settings.Settings) -> None:
     """Refuse hints and capacities that are none before any role starts; warn where more calls are planned than fit."""
     from streams.capacity import doubt, load_capacity
     from streams.hints import load_hints
+    from streams.redaction_policy import load_policy
 
     load_hints(chosen.hints)
+    load_policy(chosen.redaction)
     warning = doubt(load_capacity(chosen.capacity), chosen.model, chosen.calls_planned)
     if warning and "transcribe" in chosen.roles:
         log.warning(warning)

@@ -6,19 +6,23 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams.language.backchannels import is_backchannel
+from streams.language.identify import identify
+from streams.language.modes import Mode, RedactionSettings
 from streams.language.phrases import CATEGORIES, Phrase, find_phrases
-from streams.language.redaction import Redactor, redact_text
-from streams.language.secrets import RedactionSettings
+from streams.language.redaction import Redactor, apply_earlier, redact_text
 from streams.language.sentiment import Sentiment, sentiment
 from streams.language.text import tokens
 
 __all__ = [
     "CATEGORIES",
     "Analysis",
+    "Mode",
     "RedactionSettings",
     "Redactor",
     "analyse",
     "annotate",
+    "apply_earlier",
+    "identify",
     "is_backchannel",
     "redact_text",
 ]
@@ -53,7 +57,8 @@ def analyse(text: str, language: str | None, party: str | None, settings: Redact
 
 def annotate(utterance: dict[str, Any]) -> dict[str, Any]:
     """A redacted utterance record with `sentiment`, `phrases` and `backchannel`; unsure text has unsure sentiment."""
-    text, language = str(utterance.get("text") or ""), utterance.get("language")
+    text = str(utterance.get("text") or "")
+    language = (utterance.get("text_language") or utterance).get("language")
     words = tokens(text)
     felt = sentiment(words, language)
     heard = utterance.get("confidence")

@@ -186,8 +186,8 @@ def announcements(codes: tuple[str, ...]) -> Announcements:
     return Announcements(codes)
 
 
-def codes_for(language: str | None, heard: str | None = None, every: bool = False) -> tuple[str, ...]:
-    """The languages whose announcements count: the utterance's, the one its words tell; all when in doubt.
+def codes_for(language: str | None, also: str | None = None, every: bool = False) -> tuple[str, ...]:
+    """The languages whose announcements count: the utterance's, and another it may be; all when in doubt.
 
     Darija is full of French, and French spoken in the Maghreb of Darija.
     """
@@ -197,8 +197,8 @@ def codes_for(language: str | None, heard: str | None = None, every: bool = Fals
             return ("fr", "ar", "en", "pt", "es")
         return (first, *(code for code in LANGUAGES if code != first))
     codes = [language_code(language)]
-    if heard is not None and heard not in codes:
-        codes.append(heard)
+    if also is not None and language_code(also) not in codes:
+        codes.append(language_code(also))
     for one, other in (("ar", "fr"), ("fr", "ar")):
         if one in codes and other not in codes:
             codes.append(other)

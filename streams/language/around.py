@@ -23,6 +23,8 @@ LETTER_NAMES = {
 
 SPELLED_MAX = 4
 """Letters in a row inside a number ("n w b k"); more are words."""
+COPULA_LETTERS = ("e", "s", "c", "o")
+"""What is left of "é", "it's" and "c'est": in front of a spelled number they are no letter of it."""
 LETTER_SAID = frozenset(("letra", "letter", "lettre", "con", "com", "avec", "y", "la", "حرف"))
 
 
@@ -91,13 +93,18 @@ class Around:
         if kind in ("phone", "card", "cvv", "expiry"):
             return secret
         floor = max((a.end for a in self.announced if a.end <= first), default=0)
-        at, letters = self.beside(first - 1, -1), 0
-        while at >= floor and letters < SPELLED_MAX and self.is_prefix(at):
-            first, letters = at, letters + 1
-            at = self.beside(at - 1, -1)
         named = kind != "number"
-        if letters and named:
-            first = next((run.first for run in self.runs if run.first >= floor and run.last == at), first)
+        before: list[int] = []
+        at = self.beside(first - 1, -1)
+        while at >= floor and len(before) < SPELLED_MAX and self.is_prefix(at):
+            before.append(at)
+            at = self.beside(at - 1, -1)
+        lead = next((run.first for run in self.runs if run.first >= floor and run.last == at), None)
+        if lead is None or not named:
+            while before and self.word(before[-1]) in COPULA_LETTERS:
+                before.pop()  # "a minha senha é"
+        if before:
+            first = lead if lead is not None and named else before[-1]
         at, letters = self._after(last), 0
         while named and letters < SPELLED_MAX and self.is_suffix(at):
             if kind == "national_id":

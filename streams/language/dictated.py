@@ -136,7 +136,7 @@ class Dictated:
         if not near:
             return Announced(run.first, run.first, "open", 0) if self.expected == "open" else None
         last = max(near, key=lambda a: a.end)
-        of = [a for a in near if a.kind == "open" and 0 <= last.first - a.end <= 2]
+        of = [a for a in near if a.kind == "open" and a.first < last.first <= a.end + 2]
         if last.kind == "card" and of:  # "the contract ending in"
             return of[-1]
         same = [a for a in near if a.end == last.end]

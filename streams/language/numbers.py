@@ -418,7 +418,8 @@ class _Cardinal:
 
 
 _ARABIC_UNITS = frozenset(
-    [
+    fold(word)
+    for word in (
         "ثلاثة",
         "ثلاث",
         "اربعة",
@@ -434,5 +435,5 @@ _ARABIC_UNITS = frozenset(
         "ثماني",
         "تسعة",
         "تسع",
-    ]
+    )
 )

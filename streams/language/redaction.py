@@ -19,7 +19,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from audio.state import Stateful
-from streams.language.announcements import announcements, codes_for
+from streams.language.announcements import Announcements, announcements, codes_for
 from streams.language.emails import unfinished
 from streams.language.marking import marked, redacted_words
 from streams.language.modes import Mode, RedactionSettings, Secret
@@ -123,7 +123,7 @@ class Redactor(Stateful):
     def push(self, utterance: Record) -> list[Record]:
         """The records that may be published now that `utterance` has come (often itself; none while a number is held).
 
-        A record needs `start_ms`, `end_ms`, `text`; `language`, `confidence` and `words` (`{word, start_ms, end_ms, …}`)
+        A record needs `start_ms`, `end_ms`, `text`; `language`, `text_language`, `confidence` and `words` (`{word, start_ms, end_ms, …}`)
         are used when they are there. Redacted records gain `redactions`: `{kind, start, end, word_from, word_to,
         from_ms, to_ms}`, characters and words (`word_to` exclusive) of the redacted record, and the stretch of audio to
         mute (the whole utterance when word times are unknown). `sentiment` and `phrases` of the words as they were are
@@ -147,8 +147,8 @@ class Redactor(Stateful):
         awaits = self._expected in ("password", "email") and int(record["start_ms"]) <= self._expected_until_ms
         if awaits or "@" in record["text"]:
             return False
-        language, settings = self._language(record), self._settings(record)
-        return not announcements(codes_for(language, every=settings.strict)).heat(words)
+        settings = self._settings(record)
+        return not self._known(record, settings.strict).heat(words)
 
     def _untouched(self, record: Record) -> Record:
         self._published_digits, self._published = 0, []
@@ -176,8 +176,7 @@ class Redactor(Stateful):
             return
         text = tidy(str(utterance.get("text") or ""))
         words, language = tokens(text), self._language(utterance)
-        known = announcements(codes_for(language))
-        if not known.heat(words):
+        if not self._known(utterance).heat(words):
             return
         end_ms = int(utterance["end_ms"])
         _, kind = find_secrets(text, words, language, self.settings)
@@ -195,7 +194,12 @@ class Redactor(Stateful):
         self._expected, self._expected_until_ms = kind, at_ms + self.settings.expected_ms
 
     def _language(self, record: Record) -> str | None:
-        return record.get("language") or self.language
+        """What was said to be spoken; where the words tell another language surely, that one."""
+        return (record.get("text_language") or record).get("language") or self.language
+
+    def _known(self, record: Record, strict: bool = False) -> Announcements:
+        said = record.get("language") or self.language
+        return announcements(codes_for(self._language(record), said, every=strict))
 
     def _settings(self, record: Record) -> RedactionSettings:
         return self.settings.for_utterance(self._language(record), record.get("confidence"))
@@ -215,9 +219,7 @@ class Redactor(Stateful):
 
     def _address_held(self) -> bool:
         last = self._held[-1]
-        return (
-            unfinished(tokens(last["text"]), announcements(codes_for(self._language(last)))) or self._awaits_address()
-        )
+        return unfinished(tokens(last["text"]), self._known(last)) or self._awaits_address()
 
     def _awaits_address(self) -> bool:
         return self._expected == "email" and int(self._held[0]["start_ms"]) <= self._expected_until_ms
@@ -236,7 +238,7 @@ class Redactor(Stateful):
         if count > self.settings.held_utterances_max:
             return count
         language = self._language(self._held[-1])
-        known = announcements(codes_for(language))
+        known = self._known(self._held[-1])
         if count == 1 and newest and not known.heat(newest):
             return 1 if not (self._awaits_address() and len(newest) <= 6) else 0
         _, words, owners, breaks = self._joined(count)
@@ -278,9 +280,10 @@ class Redactor(Stateful):
         expected = self._expected if start_ms <= self._expected_until_ms else None
         before = self._published_digits if start_ms <= self._published_until_ms else 0
         language = self._language(self._held[-1])
+        said = self._held[-1].get("language") or self.language
         strictest = [settings for record in self._held if (settings := self._settings(record)).strict]
         settings = strictest[0] if strictest else self.settings
-        secrets, following = find_secrets(text, words, language, settings, expected, before, heard=None, breaks=breaks)
+        secrets, following = find_secrets(text, words, language, settings, expected, before, said, breaks)
         secrets = self._read_back(secrets, words, language, start_ms, breaks)
         released = []
         for index, record in enumerate(self._held[:count]):

@@ -31,22 +31,22 @@ def find_secrets(
     settings: RedactionSettings,
     expected: str | None = None,
     digits_before: int = 0,
-    heard: str | None = None,
+    also: str | None = None,
     breaks: Sequence[int] = (),
 ) -> tuple[list[Secret], str | None]:
     """The secrets among `words`, in order, never overlapping, and the kind announced for the utterance that follows.
 
     `expected` is a kind announced before this text; `digits_before` are digits published just before its first word;
-    `heard` is the language that the words themselves are in, where it is another; with the words `breaks` further
+    `also` is another language whose announcements count; with the words `breaks` further
     utterances of the same party begin.
     """
     if settings.mode is Mode.OFF:
         return [], None
-    known = announcements(codes_for(language, heard, settings.strict))
+    known = announcements(codes_for(language, also, settings.strict))
     heat = known.heat(words)
     if not heat and expected != "password" and "@" not in text:
         return [], expected if not words else None
-    around = Around(text, words, heard or language, settings, known, heat, breaks)
+    around = Around(text, words, language, settings, known, heat, breaks)
     taken: list[Secret] = []
     if heat & AT or "@" in text:
         _take(taken, [Secret("email", *span) for span in emails(text, words, known, around.language)])

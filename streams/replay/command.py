@@ -45,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--language", metavar="CODE", help="language of calls whose manifest line names none")
     parser.add_argument("--rules", metavar="FILE", type=Path, help="alert rules (default: the bundled ones)")
+    redaction_help = "what is hidden of the words: standard, strict, off, or a file that says which by tenant"
+    parser.add_argument("--redaction", metavar="MODE|FILE", default="standard", help=redaction_help)
     parser.add_argument("--hints", metavar="FILE", type=Path, help="prompts, hotwords, languages, by tenant and queue")
     parser.add_argument("--beam-size", metavar="N", type=_count, default=1, help="5 is better and slower (default: 1)")
     parser.add_argument("--window", choices=("short", "whole"), default="short", help="whole: the model's full 30 s")
@@ -147,6 +149,7 @@ def run(args: argparse.Namespace) -> int:
             rules,
             args.model,
             threads,
+            redaction=args.redaction,
             hints=str(args.hints) if args.hints else None,
             beam_size=args.beam_size,
             whole_window=args.window == "whole",
@@ -174,6 +177,7 @@ def _prepared(args: argparse.Namespace) -> tuple[Found, str, str]:
     """What to replay, and what all of it has in common; every mistake a caller can make shows here."""
     from streams.alerts.rules import load_rules
     from streams.hints import load_hints
+    from streams.redaction_policy import load_policy
     from streams.replay.results import run_fingerprint
 
     if args.dnsmos:
@@ -184,6 +188,7 @@ def _prepared(args: argparse.Namespace) -> tuple[Found, str, str]:
     rules = load_rules(args.rules)
     load_hints(args.hints)
     extras = "+dnsmos" if args.dnsmos else ""
+    extras += f"+redaction {load_policy(args.redaction).fingerprint}"
     if args.hints:
         extras += f"+hints {args.hints.read_bytes().hex()}"
     extras += f"+beam {args.beam_size}" if args.beam_size > 1 else ""

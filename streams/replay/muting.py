@@ -36,5 +36,7 @@ def muted_spans(utterances: Iterable[Record], *, mono: bool = False) -> list[tup
             known = "from_ms" in redaction and "to_ms" in redaction
             whole = (utterance["start_ms"], utterance["end_ms"])
             spans.append((redaction["from_ms"], redaction["to_ms"]) if known else whole)
+        # The beginning of a number whose end came too late: its words are out, its sound need not be.
+        spans += [(span["from_ms"], span["to_ms"]) for span in utterance.get("earlier") or ()]
         out += [("customer" if mono else utterance["party"], *span) for span in spans]
     return out

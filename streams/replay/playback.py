@@ -54,6 +54,8 @@ class EngineSetup:
     rules: str | None = None
     model: str = "demo"
     cpu_threads: int = 1
+    redaction: str = "standard"
+    """A mode, or a file that says which by tenant."""
     hints: str | None = None
     beam_size: int = 1
     whole_window: bool = False
@@ -75,10 +77,12 @@ class LoadedEngine:
         from streams.hints import load_hints
         from streams.listen import ListenSettings
         from streams.monitor import MonitorSettings
+        from streams.redaction_policy import load_policy
         from streams.supervise import SuperviseSettings
 
         self._silero = load_silero()
         self._rules = load_rules(setup.rules)
+        self._redaction = load_policy(setup.redaction)
         self._hints = load_hints(Path(setup.hints) if setup.hints else None)
         settings = TranscriberSettings(
             beam_size=setup.beam_size,
@@ -101,10 +105,10 @@ class LoadedEngine:
 
         if self._transcriber is None:
             return None
-        hints = self._hints.for_call(call)
+        hints, redaction = self._hints.for_call(call), self._redaction.for_call(call)
         if self._together > 1:
-            return BatchedTranscription(call, self._transcriber, hints, self._together)
-        return CallTranscription(call, self._transcriber, hints)
+            return BatchedTranscription(call, self._transcriber, hints, self._together, redaction)
+        return CallTranscription(call, self._transcriber, hints, redaction)
 
 
 @dataclass(slots=True)
