@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -28,6 +29,7 @@ EVENTS_KEPT_MS = 3_600_000
 PRUNE_EVERY = 500
 CALL_TOLD_MS = 10_000
 """A live call whose figures alone go on is told of this often; what changes its look is told at once."""
+ADD_EVENT = t.events.insert()
 TERMINAL = ("final", "empty", "given_up", "failed")
 
 
@@ -46,9 +48,11 @@ class Item:
 class _Batch:
     connection: sa.Connection
     now: int
-    calls: dict[str, dict[str, Any] | None] = field(default_factory=dict)
-    touched: set[str] = field(default_factory=set)
-    """Calls to write back."""
+    calls: dict[str, dict[str, Any]] = field(default_factory=dict)
+    stored: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The calls as they are in the store."""
+    seconds: list[dict[str, Any]] = field(default_factory=list)
+    """Measurements that are known to be new, to be written at once."""
     told: set[str] = field(default_factory=set)
     """Calls to tell of."""
     scored: set[str] = field(default_factory=set)
@@ -89,6 +93,7 @@ class Absorber:
             batch = _Batch(connection, now)
             places = _positions(connection)
             gone = self._forgotten(connection, items)
+            _load_calls(batch, {item.record["call_id"] for item in items})
             for item in items:
                 place = (item.topic, item.partition or 0)
                 if item.offset is not None:
@@ -116,19 +121,17 @@ class Absorber:
 
     def _settle(self, batch: _Batch) -> None:
         """Write back the calls, and tell of what has changed: alerts first, then their calls, then words."""
+        _store_seconds(batch)
         for call_id in batch.scored | batch.ended:
             _score(batch, call_id)
         for call_id in batch.ended:
             _close(batch, call_id)
         for alert_id in batch.alerts:
             self._tell_alert(batch, alert_id)
-        for call_id in batch.touched | batch.scored | batch.ended:
+        for call_id in batch.told | batch.scored | batch.ended:
             call = batch.calls[call_id]
-            assert call is not None
-            if call_id in batch.told or call_id in batch.scored or call_id in batch.ended:
-                call["changed"] = _tell(batch, "call", call, call_view(call, batch.now))
-            changes = {name: value for name, value in call.items() if name != "call_id"}
-            batch.connection.execute(t.calls.update().where(t.calls.c.call_id == call_id).values(**changes))
+            call["changed"] = _tell(batch, "call", call, call_view(call, batch.now))
+        _store_calls(batch)
         for call_id, record in batch.utterances:
             _tell(batch, "utterance", _call(batch, call_id), record)
 
@@ -150,7 +153,7 @@ def _tell(batch: _Batch, kind: str, about: Mapping[str, Any] | None, view: Any) 
         "data": json.dumps(view, ensure_ascii=False),
         "at": batch.now,
     }
-    number = batch.connection.execute(t.events.insert().values(**values)).inserted_primary_key
+    number = batch.connection.execute(ADD_EVENT, values).inserted_primary_key
     assert number is not None
     return int(number[0])
 
@@ -160,14 +163,41 @@ def _call(batch: _Batch, call_id: str, item: Item | None = None) -> dict[str, An
     known = batch.calls.get(call_id)
     if known is not None:
         return known
-    row = batch.connection.execute(sa.select(t.calls).where(t.calls.c.call_id == call_id)).mappings().one_or_none()
-    if row is None:
-        at = item.at if item is not None else batch.now
-        batch.connection.execute(t.calls.insert().values(call_id=call_id, first_at=at, seen_at=at))
-        batch.told.add(call_id)
-        row = batch.connection.execute(sa.select(t.calls).where(t.calls.c.call_id == call_id)).mappings().one()
-    batch.calls[call_id] = known = dict(row)
-    return known
+    at = item.at if item is not None else batch.now
+    batch.connection.execute(t.calls.insert(), {"call_id": call_id, "first_at": at, "seen_at": at})
+    batch.told.add(call_id)
+    _load_calls(batch, {call_id})
+    return batch.calls[call_id]
+
+
+def _load_calls(batch: _Batch, ids: set[str]) -> None:
+    query = sa.select(t.calls).where(t.calls.c.call_id.in_(ids))
+    for row in batch.connection.execute(query).mappings():
+        batch.calls[row["call_id"]], batch.stored[row["call_id"]] = dict(row), dict(row)
+
+
+def _store_calls(batch: _Batch) -> None:
+    """Write what has changed of the calls, those with the same changed columns together."""
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for call_id, call in batch.calls.items():
+        before = batch.stored[call_id]
+        names = tuple(name for name, value in call.items() if value != before[name])
+        if names:
+            groups.setdefault(names, []).append({"key": call_id, **{f"new_{name}": call[name] for name in names}})
+    for names, rows in groups.items():
+        batch.connection.execute(_call_update(names), rows)
+
+
+@lru_cache(maxsize=256)
+def _call_update(names: tuple[str, ...]) -> Any:
+    values = {name: sa.bindparam(f"new_{name}", type_=t.calls.c[name].type) for name in names}
+    return t.calls.update().where(t.calls.c.call_id == sa.bindparam("key")).values(values)
+
+
+def _store_seconds(batch: _Batch) -> None:
+    if batch.seconds:
+        batch.connection.execute(insert(batch.connection, t.seconds).on_conflict_do_nothing(), batch.seconds)
+        batch.seconds = []
 
 
 def _place(call: dict[str, Any], record: Mapping[str, Any]) -> bool:
@@ -197,11 +227,15 @@ def _take_measurement(batch: _Batch, item: Item) -> None:
     if call["complete"]:
         return
     values = {"call_id": record["call_id"], "seq": record["seq"], "record": record}
-    statement = insert(batch.connection, t.seconds).values(**values).on_conflict_do_nothing()
-    if batch.connection.execute(statement).rowcount == 0:
-        return
+    if record["seq"] > call["last_seq"]:
+        batch.seconds.append(values)
+    else:
+        # Late or again: only the store can tell.
+        _store_seconds(batch)
+        statement = insert(batch.connection, t.seconds).on_conflict_do_nothing()
+        if batch.connection.execute(statement, values).rowcount == 0:
+            return
     call_id = record["call_id"]
-    batch.touched.add(call_id)
     call["seen_at"] = max(call["seen_at"], item.at)
     call["last_seq"] = max(call["last_seq"], record["seq"])
     before_ms, call["duration_ms"] = call["duration_ms"], max(call["duration_ms"], record["end_ms"])
@@ -232,7 +266,6 @@ def _take_alert(batch: _Batch, item: Item) -> None:
         return
     call["seen_at"] = max(call["seen_at"], item.at)
     _place(call, record)
-    batch.touched.add(record["call_id"])
     batch.scored.add(record["call_id"])
     query = sa.select(t.alerts).where(t.alerts.c.alert_id == record["alert_id"])
     known = batch.connection.execute(query).mappings().one_or_none()
@@ -273,8 +306,8 @@ def _take_utterance(batch: _Batch, item: Item) -> None:
     _call(batch, record["call_id"], item)
     values = {name: record[name] for name in ("call_id", "utterance_id", "party", "start_ms", "end_ms", "state")}
     values |= {"language": record.get("language"), "text": record.get("text") or "", "record": record, "at": item.at}
-    statement = insert(batch.connection, t.utterances).values(**values)
-    if batch.connection.execute(statement.on_conflict_do_nothing()).rowcount:
+    statement = insert(batch.connection, t.utterances).on_conflict_do_nothing()
+    if batch.connection.execute(statement, values).rowcount:
         batch.utterances.append((record["call_id"], record))
 
 
@@ -283,7 +316,6 @@ def _take_summary(batch: _Batch, item: Item) -> None:
     call = _call(batch, record["call_id"], item)
     if call["summary"] is not None:
         return
-    batch.touched.add(record["call_id"])
     _place(call, record)
     call["summary"] = record
     call["coverage"] = record["coverage"]["state"]
@@ -315,7 +347,6 @@ def _apply_feedback(batch: _Batch, alert_id: str) -> bool:
 def _score(batch: _Batch, call_id: str) -> None:
     """Health and alert counts of a call; its summary, once it is there, knows best."""
     call = _call(batch, call_id)
-    batch.calls[call_id] = call
     query = sa.select(t.revisions.c.record).where(t.revisions.c.call_id == call_id)
     records = list(batch.connection.execute(query).scalars())
     health, counts = Health(), dict.fromkeys(RANKS, 0)

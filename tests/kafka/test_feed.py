@@ -23,6 +23,7 @@ from streams.kafka import serde
 from streams.kafka.children import dies_with_parent
 from streams.kafka.connection import Connection
 from streams.kafka.topics import Topics, create_topics
+from tests.feed.postgres import fresh
 from tests.feed.records import whole_call
 from tests.feed.test_absorb import NAMES
 from tests.kafka.brokers import Broker
@@ -106,7 +107,7 @@ def send(producer: KafkaProducer, prefix: str, records: list[tuple[str, Any]]) -
 def test_no_record_and_no_acknowledged_action_is_lost_or_doubled_by_kills(
     broker: Broker, topic_prefix: str, tmp_path: Path, kind: str, request: pytest.FixtureRequest
 ) -> None:
-    database = str(tmp_path / "feed.db") if kind == "sqlite" else request.getfixturevalue("postgresql")
+    database = str(tmp_path / "feed.db") if kind == "sqlite" else fresh(request.getfixturevalue("postgresql"))
     print(f"seed {SEED}")
     chance = random.Random(SEED)
     create_topics(Connection(broker.address), Topics(topic_prefix), partitions=3)
