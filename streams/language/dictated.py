@@ -113,8 +113,6 @@ class Dictated:
             return None
         if digits >= 3 and (named := self._named_behind(run)):
             return named
-        if self._is_dictated(run):
-            return "number"
         if self._is_cin(run):
             return "national_id"
         carded = self._has_card(found) or expected in AFTER_CARD
@@ -123,6 +121,8 @@ class Dictated:
             return "cvv"
         if expected and expected not in ("password", "email", "open") and digits >= 3 - slack:
             return expected
+        if self._is_dictated(run):
+            return "number"
         return None
 
     def _has_card(self, found: list[Secret]) -> bool:

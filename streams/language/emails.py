@@ -92,6 +92,8 @@ def _local_start(words: Sequence[Token], at: int, known: Announcements, plain: C
     start, count = at, 0
     while start > 0:
         word = words[start - 1].word
+        if word.startswith("["):
+            break
         # A link on its other side makes a part of the address of a word that would end it ("a tiret la point b").
         if word in known.stops and not (start < at and words[start].word in known.link and word not in known.dot):
             break

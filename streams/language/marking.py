@@ -11,25 +11,6 @@ from streams.language.text import Token, tidy, tokens
 Record = dict[str, Any]
 
 
-def marked(text: str, words: list[Token], secrets: list[Secret]) -> tuple[str, list[Record]]:
-    """`text` with a mark for each secret, and `{kind, start, end}` of each mark in it."""
-    if not secrets:
-        return text, []
-    parts: list[str] = []
-    marks: list[Record] = []
-    length = copied = 0
-    for secret in secrets:
-        before = text[copied : words[secret.first].start]
-        mark = f"[{secret.kind}]"
-        parts += [before, mark]
-        length += len(before)
-        marks.append({"kind": secret.kind, "start": length, "end": length + len(mark)})
-        length += len(mark)
-        copied = words[secret.last].end
-    parts.append(text[copied:])
-    return "".join(parts), marks
-
-
 def redacted_words(
     record: Record, found: list[Token] | None, secrets: list[Secret], language: str | None, settings: RedactionSettings
 ) -> tuple[list[Record], list[tuple[int, int] | None]]:

@@ -46,16 +46,16 @@ class Passwords:
     def find(self, expected: str | None) -> tuple[list[Secret], bool]:
         """Words announced as a password, and whether the announcement ends the text."""
         found: list[Secret] = []
-        follows = False
+        follows = told = False
         count = len(self.around.words)
         noun = bool(self.around.heat & NOUN)
         for _, end in self.around.known.spans(self.around.known.password, self.around.line) if noun else ():
-            first = self.around.said(end)
+            first, told = self.around.said(end), True
             if first >= count:
                 follows = True
-            elif self.around.word(first) not in self.around.known.harmless:
+            elif not self._is_talk(first):
                 found.append(Secret("password", first, self._password_end(first)))
-        unclear = self._unclear_password() if noun and not found and not follows else None
+        unclear = self._unclear_password() if noun and not told else None
         if unclear is not None:
             found.append(Secret("password", unclear, self._password_end(unclear)))
         if expected == "password" and 0 < count <= PASSWORD_WORDS_MAX:
@@ -66,6 +66,10 @@ class Passwords:
                 found.append(Secret("password", first, count - 1))
         return found, follows
 
+    def _is_talk(self, at: int) -> bool:
+        """Whether this word begins no password: it is about one, or a mark."""
+        return self.around.word(at) in self.around.known.harmless or self.around.word(at).startswith("[")
+
     def _unclear_password(self) -> int | None:
         """The first word of a password whose "is" was misheard ("my password i bluebird"); talk about one has none."""
         known, words = self.around.known, self.around.words
@@ -74,13 +78,13 @@ class Passwords:
         for start, end in known.spans(known.password_noun, self.around.line):
             at = self.around.said(end)
             bare = len(words) <= PASSWORD_WORDS_MAX + 2 and self.around.said(0) >= start - 1
-            if bare and at < len(words) and words[at].word not in known.harmless:
+            if bare and at < len(words) and not self._is_talk(at):
                 return at
             at = self._after_copula(end)
             joined = words[end - 1].word != self.around.line.tokens[end - 1].word  # "passwordis"
             closing = at == end and len(words) - at <= 2  # "and my password bluebird"
             told = joined or at > end or closing or self.around.settings.strict
-            if told and at < len(words) <= at + SHORT_PASSWORD_WORDS_MAX and words[at].word not in known.harmless:
+            if told and at < len(words) <= at + SHORT_PASSWORD_WORDS_MAX and not self._is_talk(at):
                 return at
         return None
 
@@ -101,7 +105,11 @@ class Passwords:
         for at in range(first + 1, min(first + SPELLED_WORDS_MAX, len(self.around.words))):
             word = self.around.word(at)
             count += len(word) > 1
-            if count > PASSWORD_WORDS_MAX or (word in _TOO_LATE and not self.around.settings.strict):
+            if (
+                count > PASSWORD_WORDS_MAX
+                or word.startswith("[")
+                or (word in _TOO_LATE and not self.around.settings.strict)
+            ):
                 break
             last = at
         return last

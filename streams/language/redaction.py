@@ -21,7 +21,8 @@ from typing import Any
 from audio.state import Stateful
 from streams.language.announcements import Announcements, announcements, codes_for
 from streams.language.emails import unfinished
-from streams.language.marking import marked, redacted_words
+from streams.language.marking import redacted_words
+from streams.language.marks import marked
 from streams.language.modes import Mode, RedactionSettings, Secret
 from streams.language.numbers import LEADING_WORDS_MAX, STRANGE_WORDS_MAX, NumberRun, number_runs, number_words
 from streams.language.secrets import find_secrets

@@ -7,6 +7,7 @@ nothing. A kind is a label for people; whether something is hidden never depends
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 
 from streams.language.accounts import Ibans
@@ -14,9 +15,10 @@ from streams.language.announcements import AT, NOUN, Announced, announcements, c
 from streams.language.around import Around
 from streams.language.dictated import Dictated
 from streams.language.emails import emails
+from streams.language.marks import marked
 from streams.language.modes import Mode, RedactionSettings, Secret
 from streams.language.passwords import Passwords
-from streams.language.text import Token
+from streams.language.text import Token, tokens
 
 BREATH_WORDS_MAX = 3
 """So few words ("yes one moment") leave an announcement in force."""
@@ -42,6 +44,44 @@ def find_secrets(
     """
     if settings.mode is Mode.OFF:
         return [], None
+    found, following = _find(text, words, language, settings, expected, digits_before, also, breaks)
+    count = 0
+    while count != (count := sum(secret.last - secret.first + 1 for secret in found)):
+        # A mark is shorter than what it hides, and may bring an announcement within reach of something else.
+        hidden = marked(text, words, found)[0]
+        left = tokens(hidden)
+        places = _places(len(words), found)
+        again = [bisect_left(places, (at, at)) for at in breaks]
+        again_found, _ = _find(
+            hidden, left, language, settings, expected if expected == "open" else None, 0, also, again
+        )
+        more = [Secret(kind, places[first][0], places[last][1]) for kind, first, last in again_found]
+        _take(found, more)
+        found.sort(key=lambda secret: secret.first)
+    return found, following
+
+
+def _places(count: int, secrets: Sequence[Secret]) -> list[tuple[int, int]]:
+    """Which of the `count` words each word of the marked text stands for, first and last."""
+    places: list[tuple[int, int]] = []
+    at = 0
+    for secret in secrets:
+        places += [(word, word) for word in range(at, secret.first)]
+        places.append((secret.first, secret.last))
+        at = secret.last + 1
+    return places + [(word, word) for word in range(at, count)]
+
+
+def _find(
+    text: str,
+    words: Sequence[Token],
+    language: str | None,
+    settings: RedactionSettings,
+    expected: str | None,
+    digits_before: int,
+    also: str | None,
+    breaks: Sequence[int],
+) -> tuple[list[Secret], str | None]:
     known = announcements(codes_for(language, also, settings.strict))
     heat = known.heat(words)
     if not heat and expected != "password" and "@" not in text:
