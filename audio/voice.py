@@ -118,6 +118,18 @@ class _Speaker(Stateful):
         return None if self._start is None else self._start * FRAME_MS
 
     @property
+    def number(self) -> int:
+        """The number of the utterance that is open, or of the next."""
+        return self._number + 1
+
+    def audio(self, from_ms: int, to_ms: int) -> tuple[Float32Array, int]:
+        """See `Segmenter.audio`."""
+        origin = self._audio_start * FRAME_SAMPLES
+        begin = max(from_ms * _SAMPLES_PER_MS, self._free_from * FRAME_SAMPLES, origin)
+        audio = np.concatenate(list(self._sent))[begin - origin : to_ms * _SAMPLES_PER_MS - origin]
+        return as_heard(audio), begin // _SAMPLES_PER_MS
+
+    @property
     def _sent(self) -> deque[Int16Array]:
         """The audio in 16-bit steps."""
         return deque(piece if isinstance(piece, np.ndarray) else self._in_steps(piece) for piece in self._audio)
@@ -231,6 +243,17 @@ class Segmenter(Stateful):
     def open_since_ms(self) -> int | None:
         """Where the earliest utterance that is open began; None: nobody is in one."""
         return min((ms for speaker in self._speakers if (ms := speaker.open_since_ms) is not None), default=None)
+
+    @property
+    def opened(self) -> list[tuple[Party, int, int]]:
+        """The utterances that are open: who speaks, the number that it will have, where it began (ms)."""
+        found = [(speaker.party, speaker.number, speaker.open_since_ms) for speaker in self._speakers]
+        return [(party, number, since_ms) for party, number, since_ms in found if since_ms is not None]
+
+    def audio(self, party: Party, from_ms: int, to_ms: int) -> tuple[Float32Array, int]:
+        """Of an open utterance: float32 `(n,)` at 16 kHz between the two, and where that begins (its audio may not reach
+        back so far)."""
+        return self._speakers[PARTIES.index(party)].audio(from_ms, to_ms)
 
     def end(self) -> list[UtteranceSpan]:
         """The utterances that the end of the call ends."""

@@ -77,6 +77,24 @@ class SpeechPiece:
     language: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class InterimPiece:
+    """What has come of an utterance that is still open, since the piece before: `part` counts them from 0.
+
+    For a glance at what is being said; nothing that is decided hangs on it.
+    """
+
+    call_id: str
+    utterance_id: str
+    party: Party
+    start_ms: int
+    end_ms: int
+    samples: Float32Array
+    audio_from_ms: int
+    language: str | None
+    part: int
+
+
 @dataclass(slots=True)
 class Outputs:
     """What one step of a monitor leaves, each in its own order of time."""
@@ -85,9 +103,11 @@ class Outputs:
     speech: list[SpeechPiece] = field(default_factory=list)
     alerts: list[Record] = field(default_factory=list)
     summary: Record | None = None
+    interims: list[InterimPiece] = field(default_factory=list)
 
     def extend(self, other: Outputs) -> None:
         self.measurements += other.measurements
         self.speech += other.speech
         self.alerts += other.alerts
         self.summary = other.summary or self.summary
+        self.interims += other.interims

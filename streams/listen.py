@@ -28,8 +28,9 @@ from streams.alerts.coverage import Reason
 from streams.alerts.engine import AlertEngine
 from streams.alerts.model import RuleSet
 from streams.conversation import Conversation, ConversationSettings
-from streams.events import CallEvent, CallInfo, EventKind, Outputs, Record, SpeechPiece
+from streams.events import CallEvent, CallInfo, EventKind, InterimPiece, Outputs, Pace, Record, SpeechPiece
 
+INTERIM_MS_MIN = 2 * BLOCK_MS
 BLOCKS_PER_MEASUREMENT = 4
 """One measurement every 1,024 ms: the nearest to a second on the grid of blocks."""
 
@@ -46,6 +47,8 @@ class ListenSettings:
     segmenter: SegmenterSettings = field(default_factory=SegmenterSettings)
     words: bool = True
     """Whether utterances are cut out for a transcriber; sound alerts are the same either way."""
+    interim_ms: int = 0
+    """Of live calls, how often what has come of an open utterance is passed on; 0: never."""
     coverage_gap_ms_min: int = 1_000
     """A hole shorter than this is a fault of the line; from here on it is also time that nobody watched."""
 
@@ -186,6 +189,8 @@ class Listener(Stateful):
         if self.settings.words:
             for span in self.segmenter.push(facts):
                 self._utter(span, out)
+            if self.settings.interim_ms and self.call.pace == Pace.LIVE:
+                out.interims += self._interims(block)
         self._tally(facts)
         measures += self._follow_gaps(block)
         self._observe(block.end_ms, measures, out)
@@ -312,6 +317,29 @@ class Listener(Stateful):
                 self.call.language,
             )
         )
+
+    def _interims(self, block: Block) -> list[InterimPiece]:
+        """What has come of the open utterances, once in `interim_ms` of each. Holds no state: where a piece begins follows
+        from where its utterance did."""
+        out = []
+        every_ms = max(self.settings.interim_ms, INTERIM_MS_MIN)
+        for party, number, start_ms in self.segmenter.opened:
+            part = (block.end_ms - start_ms) // every_ms - 1
+            if part < 0 or part == (block.start_ms - start_ms) // every_ms - 1:
+                continue
+            # The piece before came with the first block that ended after its time.
+            from_ms = -(-(start_ms + part * every_ms) // BLOCK_MS) * BLOCK_MS
+            if part == 0:
+                from_ms = start_ms - self.settings.segmenter.air_ms
+            samples, audio_from_ms = self.segmenter.audio(party, from_ms, block.end_ms)
+            utterance_id = f"{self.call.call_id}:{party.value[0]}{number}"
+            times = start_ms, block.end_ms
+            out.append(
+                InterimPiece(
+                    self.call.call_id, utterance_id, party, *times, samples, audio_from_ms, self.call.language, part
+                )
+            )
+        return out
 
     def _tally(self, facts: FrameFacts) -> None:
         block, now = facts.block, self._open

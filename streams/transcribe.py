@@ -17,6 +17,7 @@ from audio.whisper.language import LanguageTracker
 from audio.whisper.transcriber import Request, Transcriber, Transcript, hear
 from streams.events import CallInfo, Record, SpeechPiece
 from streams.hints import Hints
+from streams.interim import OpenUtterance, interim_record
 from streams.language import RedactionSettings, Redactor, annotate
 from streams.language.identify import DOUBT, second_opinion
 
@@ -97,6 +98,27 @@ class CallTranscription(Stateful):
             greedy=greedy,
             loaded=loaded,
         )
+
+    def interim_request(self, one: OpenUtterance) -> Request | None:
+        """What to ask for a glance at an open utterance; None while a secret may be on its way."""
+        if self._redactors[one.party].guarded(one.end_ms):
+            return None
+        return Request(
+            samples=one.samples,
+            language=one.language or self.hints.language or self._languages[one.party].language,
+            prior=self._languages[one.party].prior,
+            prompt=self.hints.prompt,
+            hotwords=self.hints.hotwords,
+            utterance_id=one.utterance_id,
+            interim=True,
+        )
+
+    def interim(self, one: OpenUtterance, answer: Transcript | Exception) -> Record | None:
+        """What may be shown of an open utterance now; it changes nothing."""
+        if isinstance(answer, Exception) or answer.dropped or self._redactors[one.party].guarded(one.end_ms):
+            return None
+        settings = self._redactors[one.party].settings
+        return interim_record(self.call.call_id, self.call.mono, one, answer, settings)
 
     def take(self, piece: SpeechPiece, answer: Transcript | Exception) -> list[Record]:
         """What the transcriber made of this utterance; returns the records that may be published now."""

@@ -184,7 +184,10 @@ class Compute(threading.Thread):
         place = heard.place
         work = self._works.get(place.partition)
         if work is not None and work.generation == place.generation:
-            steps = work.stage.answered(place.call_id, place.seq, heard.answer, time.monotonic())
+            if place.glance:
+                steps = work.stage.glanced(place.call_id, place.glance, heard.answer)
+            else:
+                steps = work.stage.answered(place.call_id, place.seq, heard.answer, time.monotonic())
             self._note(place.partition, steps)
 
     def _entries(self, patience_s: float) -> list[tuple[str, Any]]:

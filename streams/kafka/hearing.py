@@ -15,6 +15,7 @@ from audio.whisper.batcher import Item
 from audio.whisper.engine import Engine, GivenUpError
 from audio.whisper.ladder import Rung
 from audio.whisper.request import Transcript
+from streams.kafka.records import INTERIM_SEQ
 from streams.kafka.stages import Stage
 from streams.kafka.transcribing import TranscribeCall
 
@@ -25,12 +26,13 @@ BATCH_DUE_S = 1e9
 
 
 class Place(NamedTuple):
-    """Which piece of speech, and under which assignment of its partition."""
+    """Which piece of speech, and under which assignment of its partition; or which open utterance (`glance`)."""
 
     partition: int
     generation: int
     call_id: str
     seq: int
+    glance: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,19 @@ class Hearing:
                 self.held_back = len(found) - number
                 return
             self._asked[place] = item
+        if rung < Rung.NO_INTERIM:
+            self._glance(stages, now_s)
+
+    def _glance(self, stages: Mapping[int, tuple[int, Stage]], now_s: float) -> None:
+        """Look at what is being said. An interim that finds no room is not asked again: the next one comes soon."""
+        for partition, (generation, stage) in stages.items():
+            for call_id, utterance_id, request in stage.glances():
+                place = Place(partition, generation, call_id, INTERIM_SEQ, utterance_id)
+                item = self.engine.submit(request, now_s, self._back(place))
+                if item is None:
+                    self._put(Heard(place, GivenUpError("no room")))
+                else:
+                    self._asked[place] = item
 
     def _back(self, place: Place) -> Callable[[Any], None]:
         def done(answer: Transcript | Exception) -> None:

@@ -31,6 +31,7 @@ from streams.kafka.records import (
     SpeechStarted,
     call_of,
     call_record,
+    interim_of,
     parts_of,
 )
 from streams.language import annotate
@@ -205,6 +206,10 @@ class ListenCall(Stateful):
                 yield Emit("calls.speech", SpeechStarted(self.call))
             yield from (Emit("calls.speech", part) for part in parts_of(piece, self._pieces))
             self._pieces += 1
+        for interim in out.interims:
+            if self._pieces == 0:
+                yield Emit("calls.speech", SpeechStarted(self.call))
+            yield Emit("calls.speech", interim_of(interim))
         for measurement in out.measurements:
             # Where its audio lies, for whoever wants to hear it (role `evidence`).
             measurement["offsets"] = {"from": self._from_offset, "to": offset}

@@ -11,14 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from audio.chunk import WIDE_RATE_HZ, AudioChunk, Int16Array, Party
+from audio.chunk import WIDE_RATE_HZ, AudioChunk, Float32Array, Int16Array, Party
 from audio.errors import VigieError
-from streams.events import CallEvent, CallInfo, Pace, Record, SpeechPiece
+from streams.events import CallEvent, CallInfo, InterimPiece, Pace, Record, SpeechPiece
 
 PART_BYTES_MAX = 200_000
 """A piece of speech is cut into parts of at most this size: 6.25 s of audio, well under a broker's usual 1 MB."""
 BYTES_PER_SAMPLE = 2
 FULL_SCALE = 32_768.0
+INTERIM_SEQ = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ class SpeechStarted:
 class SpeechPart:
     """Part `part` (from 0) of the `parts` of one utterance; `samples` int16 `(n,)` at 16 kHz.
 
-    `seq` counts the call's utterances from 0, over both parties: their order does not hang on that of the topic.
+    `seq` counts the call's utterances from 0, over both parties: their order does not hang on that of the topic. With
+    `INTERIM_SEQ` it is what has come of an utterance that is still open, and `part` counts such pieces.
     """
 
     call_id: str
@@ -103,9 +105,14 @@ class SpeechEnded:
 SpeechRecord = SpeechStarted | SpeechPart | SpeechEnded
 
 
+def _int16(samples: Float32Array) -> Int16Array:
+    steps: Int16Array = np.rint(samples * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    return steps
+
+
 def parts_of(piece: SpeechPiece, seq: int, bytes_max: int = PART_BYTES_MAX) -> list[SpeechPart]:
     """The call's utterance number `seq` as the records that carry it; one of no samples is one empty part."""
-    samples = np.rint(piece.samples * FULL_SCALE).clip(-FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    samples = _int16(piece.samples)
     step = max(1, bytes_max // BYTES_PER_SAMPLE)
     cuts = [samples[start : start + step] for start in range(0, len(samples), step)] or [samples]
     return [
@@ -124,6 +131,32 @@ def parts_of(piece: SpeechPiece, seq: int, bytes_max: int = PART_BYTES_MAX) -> l
         )
         for number, cut in enumerate(cuts)
     ]
+
+
+def interim_of(piece: InterimPiece) -> SpeechPart:
+    """What has come of an open utterance, as a record: readers that know of none pass its number by."""
+    return SpeechPart(
+        piece.call_id,
+        piece.utterance_id,
+        piece.party,
+        piece.start_ms,
+        piece.end_ms,
+        piece.audio_from_ms,
+        piece.language,
+        piece.part,
+        piece.part + 1,
+        _int16(piece.samples),
+        INTERIM_SEQ,
+    )
+
+
+def interim_piece_of(part: SpeechPart) -> InterimPiece:
+    """The piece behind such a record."""
+    samples = part.samples.astype(np.float32) / np.float32(FULL_SCALE)
+    times = part.start_ms, part.end_ms
+    return InterimPiece(
+        part.call_id, part.utterance_id, part.party, *times, samples, part.audio_from_ms, part.language, part.part
+    )
 
 
 def piece_of(parts: Sequence[SpeechPart]) -> SpeechPiece:

@@ -137,7 +137,7 @@ def load_setup(chosen: settings.Settings, role: str) -> Setup:
         transcriber=transcriber,
         hints=load_hints(chosen.hints),
         engine=engine_of(transcriber),
-        listen=ListenSettings(words=hears),
+        listen=ListenSettings(words=hears, interim_ms=chosen.interim_ms if hears else 0),
         redaction=load_policy(chosen.redaction),
         models={"transcriber": Path(chosen.model).name if hears else "none"},
         cut=load_cutter(chosen) if role == "evidence" else None,

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from audio.errors import VigieError
+from audio.whisper.request import Request
 from streams.alerts.coverage import Reason
 from streams.events import CallInfo, Pace
 from streams.kafka.evidence import EvidenceCall
@@ -286,6 +287,20 @@ class Stage:
             if isinstance(call.processor, TranscribeCall):
                 for seq in call.processor.startable():
                     yield call_id, call.processor, seq, call.captured.get(call.processor.offset_of(seq))
+
+    def glances(self) -> Iterator[tuple[str, str, Request]]:
+        """The open utterances of live calls of which more can be shown: call, utterance, what to ask."""
+        for call_id, call in self.calls.items():
+            if isinstance(call.processor, TranscribeCall) and call.processor.live:
+                for utterance_id, request in call.processor.glances():
+                    yield call_id, utterance_id, request
+
+    def glanced(self, call_id: str, utterance_id: str, answer: Answer) -> list[Step]:
+        """Take what a glance at an open utterance has shown."""
+        call = self.calls.get(call_id)
+        if call is None or not isinstance(call.processor, TranscribeCall):
+            return []
+        return [*self._outs(call_id, call.processor.glanced(utterance_id, answer), call.captured_ms)]
 
     def answered(self, call_id: str, seq: int, answer: Answer, now_s: float) -> list[Step]:
         """Take what was heard of a piece that `startable` told of."""

@@ -16,8 +16,9 @@ from audio.whisper.engine import GivenUpError
 from audio.whisper.ladder import Rung
 from audio.whisper.request import Request, Transcript
 from streams.events import CallInfo, Pace, Record, SpeechPiece
+from streams.interim import OpenUtterances
 from streams.kafka.processors import Emit, Setup
-from streams.kafka.records import SpeechEnded, SpeechPart, SpeechStarted, piece_of
+from streams.kafka.records import INTERIM_SEQ, SpeechEnded, SpeechPart, SpeechStarted, interim_piece_of, piece_of
 from streams.transcribe import CallTranscription
 
 AHEAD_MAX = 4
@@ -41,6 +42,7 @@ class TranscribeCall(Stateful):
         self._parts: dict[int, dict[int, tuple[SpeechPart, int]]] = {}
         self._under_way: set[int] = set()
         self._answers: dict[int, Answer] = {}
+        self._open = OpenUtterances()
 
     @property
     def closed(self) -> bool:
@@ -54,7 +56,11 @@ class TranscribeCall(Stateful):
         match record:
             case SpeechStarted():
                 return []
+            case SpeechPart(seq=seq) if seq == INTERIM_SEQ:
+                self._open.add(interim_piece_of(record))
+                return []
             case SpeechPart(seq=seq, part=part):
+                self._open.closed(record.party)
                 if seq >= self._next:
                     self._parts.setdefault(seq, {}).setdefault(part, (record, offset))
                 return []
@@ -141,6 +147,26 @@ class TranscribeCall(Stateful):
                 emitted += self._done(self.transcription.take(piece, answer))
         return emitted
 
+    # Interim texts ----------------------------------------------------------------------------------------------------
+
+    def glances(self) -> Iterator[tuple[str, Request]]:
+        """The open utterances of which more can be shown: id and what to ask. Each is under way from now on."""
+        for one in self._open.fresh():
+            one.asked_ms = one.end_ms
+            request = self.transcription.interim_request(one)
+            if request is not None:
+                one.busy = True
+                yield one.utterance_id, request
+
+    def glanced(self, utterance_id: str, answer: Answer) -> list[Emit]:
+        """Take what a glance has shown; nothing where the utterance has ended meanwhile."""
+        one = self._open.get(utterance_id)
+        if one is None:
+            return []
+        one.busy = False
+        record = self.transcription.interim(one, answer)
+        return [Emit("calls.utterances", record)] if record is not None else []
+
     def _done(self, heard: list[Record]) -> list[Emit]:
         self._parts.pop(self._next, None)
         self._next += 1
@@ -158,4 +184,5 @@ class TranscribeCall(Stateful):
 
     @property
     def held_bytes(self) -> int:
-        return sum(part.samples.nbytes for parts in self._parts.values() for part, _ in parts.values())
+        waiting = sum(part.samples.nbytes for parts in self._parts.values() for part, _ in parts.values())
+        return waiting + self._open.held_bytes

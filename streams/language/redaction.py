@@ -117,6 +117,10 @@ class Redactor(Stateful):
         self._other_digits = ""
         self._other_until_ms = 0
 
+    def guarded(self, at_ms: int) -> bool:
+        """Whether a secret may be on its way: asked for, or begun."""
+        return bool(self._held) or (self._expected is not None and at_ms <= self._expected_until_ms)
+
     @property
     def holding(self) -> bool:
         return bool(self._held)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from streams.hints import HintBook
 from streams.kafka import serde
 from streams.kafka.hearing import Heard, Hearing
 from streams.kafka.processors import Setup
-from streams.kafka.records import SpeechEnded, SpeechPart, SpeechStarted
+from streams.kafka.records import INTERIM_SEQ, SpeechEnded, SpeechPart, SpeechStarted
 from streams.kafka.stages import Limits, Stage
 from streams.kafka.steps import Input, Out, Row, Step
 
@@ -271,3 +272,65 @@ def test_a_model_that_answers_nothing_is_told_from_one_that_has_nothing_to_do() 
     assert not hearing.stuck
     now[0] += 2
     assert hearing.stuck
+
+
+def interim_log(calls: int = 2) -> Log:
+    """Calls with pieces of open utterances before each piece of speech."""
+    log = Log(random.Random(3), calls)
+    items: list[Input] = []
+    for item in log.items:
+        record = serde.decode_speech(item.value or b"")
+        if isinstance(record, SpeechPart) and record.part == 0:
+            for part in range(3):
+                glance = replace(record, seq=INTERIM_SEQ, part=part, parts=part + 1, end_ms=record.start_ms + part + 1)
+                items.append(replace(item, value=serde.encode_speech(glance)))
+        items.append(item)
+    log.items = [replace(item, offset=offset) for offset, item in enumerate(items)]
+    return log
+
+
+def test_interims_are_shown_of_open_utterances_and_change_no_final() -> None:
+    import queue
+
+    log, model = interim_log(), Model()
+    expected = one_by_one(log)
+    stage, found = stage_of(model), dict[str, list[dict[str, Any]]]()
+    line: queue.Queue[Heard] = queue.Queue()
+    ticks = iter(range(10**9))
+    engine = Engine(model, lambda: next(ticks) * 1e-6, workers=1)
+    hearing = Hearing(engine, line.put, clock=lambda: 0.0)
+    for item in log.items:
+        utterances(stage.push(item, 0.0), found)
+        fed(hearing, stage)
+        while hearing._asked:
+            heard = line.get(timeout=10)
+            hearing.took(heard)
+            place = heard.place
+            if place.glance:
+                utterances(stage.glanced(place.call_id, place.glance, heard.answer), found)
+            else:
+                utterances(stage.answered(place.call_id, place.seq, heard.answer, 0.0), found)
+            fed(hearing, stage)
+    engine.close()
+    interims = [record for records in found.values() for record in records if record["state"] == "interim"]
+    finals = {call: [record for record in records if record["final"]] for call, records in found.items()}
+    assert finals == expected
+    assert len(interims) > 10
+    assert any(record["stable_words"] for record in interims)
+    assert not any("four five" in record["text"] for record in interims)
+
+
+def test_under_load_there_are_no_interims() -> None:
+    log, model = interim_log(1), Model()
+    stage = stage_of(model)
+    engine = Engine(model, lambda: 0.0, workers=0)
+    hearing = Hearing(engine, lambda _: None, clock=lambda: 0.0)
+    for item in log.items[:4]:
+        stage.push(item, 0.0)
+    engine.ladder.rung = Rung.NO_INTERIM
+    fed(hearing, stage)
+    assert engine.waiting == 0
+    engine.ladder.rung = Rung.FULL
+    fed(hearing, stage)
+    assert engine.waiting == 1
+    engine.close()
