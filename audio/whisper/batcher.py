@@ -19,13 +19,13 @@ class BatchSettings:
     """Attributes:
     window_ms: how long the first of a batch waits for company.
     size_max: utterances of a batch; eight is what a CPU core's caches bear, a GPU takes 32 and more.
-    window_s_max: seconds of encoder windows of a batch, which is what it costs in memory.
+    window_s_max: seconds of encoder windows of a batch: what it costs in memory, and how long others wait for it.
     queue_bytes_max, queue_s_max: what may wait, in bytes and in seconds of audio.
     """
 
     window_ms: int = 40
     size_max: int = 8
-    window_s_max: float = 240.0
+    window_s_max: float = 90.0
     queue_bytes_max: int = 64_000_000
     queue_s_max: float = 900.0
 
