@@ -35,8 +35,8 @@ class WindowSettings:
             raise ValueError("floor_ms and step_ms are at least 20")
 
 
-DEMO_WINDOWS = WindowSettings(short=False, floor_ms=4_000, step_ms=1_000)
-"""For the demonstration model: in short windows it loses an utterance of the bundled calls to its gate of confidence."""
+DEMO_WINDOWS = WindowSettings(floor_ms=4_000, margin_ms=1_000, margin_ms_loaded=500, step_ms=1_000)
+"""For the demonstration model, which was trained on windows of all lengths."""
 
 
 def window_frames(content_frames: int, n_mels: int, settings: WindowSettings, *, loaded: bool = False) -> int:

@@ -97,7 +97,7 @@ def measure_model(
             device=asked.device,
             compute_type=asked.compute_type,
             cores=cores(),
-            windows=dataclasses.replace(DEMO_WINDOWS, short=True) if demo else WindowSettings(),
+            windows=DEMO_WINDOWS if demo else WindowSettings(),
             tokens=tokens_for(utterances) if size is not None else None,
             suppress_default=not demo,
             batch_size=asked.batch_size,
