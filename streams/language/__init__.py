@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from streams.language.backchannels import is_backchannel
 from streams.language.identify import identify
 from streams.language.modes import Mode, RedactionSettings
-from streams.language.phrases import CATEGORIES, Phrase, find_phrases
+from streams.language.phrases import CATEGORIES, Phrase
+from streams.language.reading import WordReader
 from streams.language.redaction import Redactor, apply_earlier, redact_text
-from streams.language.sentiment import Sentiment, sentiment
-from streams.language.text import tokens
+from streams.language.sentiment import Sentiment
 
 __all__ = [
     "CATEGORIES",
@@ -19,6 +20,7 @@ __all__ = [
     "Mode",
     "RedactionSettings",
     "Redactor",
+    "WordReader",
     "analyse",
     "annotate",
     "apply_earlier",
@@ -39,35 +41,35 @@ class Analysis:
     backchannel: bool
 
 
-def analyse(text: str, language: str | None, party: str | None, settings: RedactionSettings | None = None) -> Analysis:
+@lru_cache(maxsize=1)
+def built_in() -> WordReader:
+    """The reader that needs no settings: rules, lexicons and the bundled catalogue."""
+    return WordReader()
+
+
+def analyse(
+    text: str,
+    language: str | None,
+    party: str | None,
+    settings: RedactionSettings | None = None,
+    reader: WordReader | None = None,
+) -> Analysis:
     """Everything the words of one utterance tell; `party` None where both speak on one channel.
 
     Text that a `Redactor` has released comes back as it is: marks are words that nothing matches.
     """
+    reader = reader or built_in()
     redacted, redactions = redact_text(text, language, settings)
-    words = tokens(redacted)
+    heard = reader.hear(redacted, language, party)
     return Analysis(
-        sentiment=sentiment(words, language),
-        phrases=find_phrases(redacted, words, language, party),
+        sentiment=reader.engine.judge([heard])[0],
+        phrases=list(heard.phrases),
         text=redacted,
         redactions=redactions,
         backchannel=is_backchannel(redacted, language),
     )
 
 
-def annotate(utterance: dict[str, Any]) -> dict[str, Any]:
+def annotate(utterance: dict[str, Any], reader: WordReader | None = None) -> dict[str, Any]:
     """A redacted utterance record with `sentiment`, `phrases` and `backchannel`; unsure text has unsure sentiment."""
-    text = str(utterance.get("text") or "")
-    language = (utterance.get("text_language") or utterance).get("language")
-    words = tokens(text)
-    felt = sentiment(words, language)
-    heard = utterance.get("confidence")
-    if heard is not None:
-        felt = Sentiment(score=felt["score"], confidence=min(felt["confidence"], float(heard)), because=felt["because"])
-    return {
-        **utterance,
-        "sentiment": felt,
-        "phrases": find_phrases(text, words, language, utterance.get("party")),
-        "redactions": utterance.get("redactions") or [],
-        "backchannel": is_backchannel(text, language),
-    }
+    return (reader or built_in()).annotate([utterance])[0]
