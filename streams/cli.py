@@ -18,6 +18,7 @@ COMMANDS = {
     "worker": ("streams.kafka.worker", "watch live calls on Kafka"),
     "feed": ("streams.feed.command", "serve the supervisors' page: live alerts, calls, history"),
     "rules": ("streams.alerts.command", "check alert rules"),
+    "explain": ("streams.language.command", "what is made of an utterance, and why"),
     "synth": ("streams.evaluation.synth_command", "speak stories into synthetic calls with exact labels"),
     "tail": ("streams.kafka.tail", "show what crosses a topic: alerts, utterances, measurements …"),
     "broker": ("streams.kafka.broker", "run a real Kafka on this machine, for trying out"),

@@ -220,6 +220,7 @@ class Supervisor(Stateful):
             "cause": call_cause(alerts),
             "alerts": [alert["alert_id"] for alert in alerts],
             "sentiment": self.course.points,
+            "sentiment_turn": self.course.turns(),
             "agent": call.agent,
             "queue": call.queue,
             "site": call.site,

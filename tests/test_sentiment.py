@@ -98,7 +98,7 @@ def test_a_call_that_turns_bad_drops_from_its_best() -> None:
     for at, score in enumerate((0.6, 0.6, 0.5)):
         course.push(Party.CUSTOMER, 1000 * at, score, 0.9)
     for at in range(3, 7):
-        feeling, drop = course.push(Party.CUSTOMER, 1000 * at, -0.8, 0.9, words=["ridiculous"], utterance_id="u")
+        feeling, drop, *_ = course.push(Party.CUSTOMER, 1000 * at, -0.8, 0.9, words=["ridiculous"], utterance_id="u")
     assert feeling.value < -0.3
     assert drop.value > 0.6
     assert drop.since_ms == 2000
@@ -114,7 +114,7 @@ def test_a_caller_who_starts_angry_has_not_turned() -> None:
 @pytest.mark.parametrize(("confidence", "moves"), [(0.39, False), (0.4, True), (float("nan"), False)])
 def test_low_confidence_is_neutral(confidence: float, moves: bool) -> None:
     assert CourseSettings().confidence_min == 0.4
-    feeling, _ = SentimentCourse().push(Party.AGENT, 10, -0.9, confidence)
+    feeling, *_ = SentimentCourse().push(Party.AGENT, 10, -0.9, confidence)
     assert (feeling.value != 0) is moves
 
 

@@ -91,6 +91,10 @@ _CATALOGUE = (
     Metric("response_ms", "ms", True, _SOUND, "pause before this party answered the other", kind=Kind.EVENT),
     Metric("sentiment", "score", True, _WORDS, "sentiment of the last utterance, -1..1", kind=Kind.SPOKEN),
     Metric("sentiment_drop", "score", True, _WORDS, "fall of the sentiment over the last utterances", kind=Kind.SPOKEN),
+    Metric("sentiment_rise", "score", True, _WORDS, "rise of the sentiment from its lowest", kind=Kind.SPOKEN),
+    Metric(
+        "negative_streak", "count", True, _WORDS, "negative utterances in a row, neutral ones aside", kind=Kind.SPOKEN
+    ),
     Metric("speaking_rate_wpm", "words/min", True, _WORDS, "words a minute of this party's own speech"),
     Metric("health", "points", False, _WORDS, "health of the call, 0..100", derived=True),
     Metric("health_drop_60s", "points", False, _WORDS, "health lost in 60 s", window_ms=60_000, derived=True),

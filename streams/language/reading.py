@@ -87,3 +87,16 @@ def _as_sure_as(feeling: Sentiment, heard: float | None) -> Sentiment:
     return Sentiment(
         score=feeling["score"], confidence=min(feeling["confidence"], float(heard)), because=feeling["because"]
     )
+
+
+def engine_of(name: str, *, quantise: bool = False) -> SentimentEngine:
+    """The engine of a setting: `builtin`, or the name or folder of a model for ONNX Runtime.
+
+    Raises:
+        VigieError: the model cannot be loaded.
+    """
+    if name == BuiltIn.name:
+        return BuiltIn()
+    from streams.language.onnx_sentiment import OnnxSentiment
+
+    return OnnxSentiment(name, quantise=quantise)
