@@ -8,8 +8,8 @@ import sys
 from typing import Any
 
 from audio.errors import VigieError
-from streams.language.catalogue import load_catalogue
 from streams.language import WordReader, analyse, identify
+from streams.language.catalogue import load_catalogue
 from streams.language.reading import engine_of
 from streams.language.sentiment import label_of
 from streams.language.text import LANGUAGES, language_code, tidy

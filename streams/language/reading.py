@@ -66,7 +66,7 @@ class WordReader:
 
     def annotate(self, utterances: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Redacted utterance records with `sentiment`, `phrases` and `backchannel`; unsure text has unsure sentiment."""
-        heard = [self.hear(str(u.get("text") or ""), u.get("language"), u.get("party")) for u in utterances]
+        heard = [self.hear(str(u.get("text") or ""), _language_of(u), u.get("party")) for u in utterances]
         felt = self.engine.judge(heard)
         return [
             {
@@ -78,6 +78,12 @@ class WordReader:
             }
             for utterance, one, feeling in zip(utterances, heard, felt, strict=True)
         ]
+
+
+def _language_of(utterance: dict[str, Any]) -> str | None:
+    """The language told from the text, where it was; else the transcriber's."""
+    language: str | None = (utterance.get("text_language") or utterance).get("language")
+    return language
 
 
 def _as_sure_as(feeling: Sentiment, heard: float | None) -> Sentiment:
