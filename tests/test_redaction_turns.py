@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from streams.language import Mode, RedactionSettings, Redactor, apply_earlier, redact_text
-from streams.language.numbers import number_words
+from streams.language.number_words import number_words
 from streams.language.text import tokens
 from streams.replay.muting import muted_spans
 

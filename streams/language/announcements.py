@@ -11,11 +11,18 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from streams.language.numbers import number_words, written_digits
+from streams.language.number_words import number_words
+from streams.language.numbers import written_digits
 from streams.language.text import LANGUAGES, Line, Token, compile_patterns, fold, language_code, read_yaml
 
 NUMBER, NOUN, AT = 1, 2, 4
 """What a word may be part of: a number, an announcement, a spoken address."""
+_MAYBE_AT, _DOT = 8, 16
+"""Words such as "at" and "chez" are part of an address where there is a dot as well."""
+CERTAIN_AT = frozenset(
+    ["arobase", "arrobase", "arobaze", "arobas", "arroba", "arrova", "aroubaz", "arobaz", "اروباز", "اروباس"]
+)
+"""Words that mean nothing but "@"."""
 FUZZY_CHARS_MIN = 5
 """Shorter words have too many neighbours ("code", "mode", "core")."""
 SEEN_WORDS_MAX = 50_000
@@ -77,6 +84,8 @@ class Announcements:
         )
         self._numbers = number_words(codes[0])
         self._codes = codes
+        # "Com" is "with" in Portuguese.
+        self._tails = frozenset(("net", "org") if codes[0] == "pt" else ("com", "net", "org"))
         self._near = {short: noun for noun in sorted(self.nouns) for short in _shortened(noun)}
         self._short = {
             other: noun for noun in sorted(self.nouns) if 2 < len(noun) < FUZZY_CHARS_MIN for other in _misheard(noun)
@@ -98,7 +107,9 @@ class Announcements:
         for token in words:
             known = seen.get(token.word)
             found |= known[0] if known is not None else self._look(token.word)[0]
-        return found
+        if found & _MAYBE_AT and found & _DOT:
+            found |= AT
+        return found & (NUMBER | NOUN | AT)
 
     def plain(self, words: Sequence[Token]) -> Line:
         """The words with those that are near an announcing noun written as that noun."""
@@ -118,8 +129,9 @@ class Announcements:
         spoken = numbers.begins(word) or word in numbers.times or (word[0] == "و" and word[1:] in numbers.values)
         if (spoken and word not in numbers.articles) or (not spoken and written_digits(word)):
             heat |= NUMBER
-        if word in self.at or word in self.providers or word in self.endings:
+        if word in CERTAIN_AT or word in self.providers:
             heat |= AT
+        heat |= (_MAYBE_AT if word in self.at else 0) | (_DOT if word in self.dot or word in self._tails else 0)
         noun = self._noun(word) if not spoken else None
         return (heat | NOUN, noun) if noun is not None else (heat, word)
 

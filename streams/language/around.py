@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from streams.language.announcements import NUMBER, Announced, Announcements
 from streams.language.modes import RedactionSettings, Secret
-from streams.language.numbers import NumberRun, NumberWords, number_runs, number_words
+from streams.language.number_words import NumberWords, number_words
+from streams.language.numbers import NumberRun, number_runs
 from streams.language.text import Line, Token
 
 LETTER_NAMES = {

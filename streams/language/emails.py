@@ -5,14 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from streams.language.announcements import Announcements
-from streams.language.numbers import number_words, written_digits
+from streams.language.announcements import CERTAIN_AT, Announcements
+from streams.language.number_words import number_words
+from streams.language.numbers import written_digits
 from streams.language.text import Token
 
-CERTAIN_AT = frozenset(
-    ("arobase", "arrobase", "arobaze", "arobas", "arroba", "arrova", "اروباز", "اروباس", "aroubaz", "arobaz")
-)
-"""Words that mean nothing but "@"; "at" and "chez" need a domain after them."""
 LOCAL_WORDS_MAX = 4
 DOMAIN_WORDS_MAX = 4
 _TYPED = re.compile(r"[^\s@]+@[^\s@]+")

@@ -24,7 +24,8 @@ from streams.language.emails import unfinished
 from streams.language.marking import redacted_words
 from streams.language.marks import marked
 from streams.language.modes import Mode, RedactionSettings, Secret
-from streams.language.numbers import LEADING_WORDS_MAX, STRANGE_WORDS_MAX, NumberRun, number_runs, number_words
+from streams.language.number_words import number_words
+from streams.language.numbers import LEADING_WORDS_MAX, STRANGE_WORDS_MAX, NumberRun, number_runs
 from streams.language.secrets import find_secrets
 from streams.language.text import Token, tidy, tokens
 

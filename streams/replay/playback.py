@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from audio.chunk import AudioChunk
 from streams.events import CallEvent, CallInfo, Outputs, Record, SpeechPiece
+from streams.language.redaction import apply_earlier
 from streams.replay.feeding import Feeding
 from streams.replay.sources import CallSource
 
@@ -201,7 +202,9 @@ class CallResult:
             "file": self.source.file,
             "summary": self.summary,
             "alerts": sorted(self.alerts, key=_moment),
-            "utterances": sorted(self.utterances, key=lambda u: (u["start_ms"], u["party"], u["utterance_id"])),
+            "utterances": apply_earlier(
+                sorted(self.utterances, key=lambda u: (u["start_ms"], u["party"], u["utterance_id"]))
+            ),
             "timeline": {**self.speech, "hold": self._hold},
             "warning": self.warning,
         }
