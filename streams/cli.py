@@ -17,6 +17,8 @@ COMMANDS = {
     "replay": ("streams.replay.command", "run recordings through the engine: alerts, tables, a report"),
     "worker": ("streams.kafka.worker", "watch live calls on Kafka"),
     "feed": ("streams.feed.command", "serve the supervisors' page: live alerts, calls, history"),
+    "accounts": ("streams.feed.accounts_command", "who may see the supervisors' page"),
+    "forget": ("streams.feed.forget_command", "erase a call everywhere it is kept"),
     "rules": ("streams.alerts.command", "check alert rules"),
     "explain": ("streams.language.command", "what is made of an utterance, and why"),
     "synth": ("streams.evaluation.synth_command", "speak stories into synthetic calls with exact labels"),

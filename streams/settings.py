@@ -74,6 +74,9 @@ class Settings:
     database: str = _setting("vigie-feed.db", "the feed's store: an SQLite file, or postgresql://…", "FILE|URL")
     feed_host: str = _setting("127.0.0.1", "where the supervisors' page is served", "HOST")
     feed_port: int = _setting(8080, "and on which port", "N")
+    words_days: int = _setting(30, "how long the feed keeps words; 0: for ever", "N")
+    alerts_days: int = _setting(400, "how long it keeps calls and alerts; 0: for ever", "N")
+    secure_cookies: str = _setting("auto", "yes, no, or auto: yes unless the page is served on loopback", "WHEN")
     metrics_host: str = _setting("127.0.0.1", "where metrics and health are served", "HOST")
     metrics_port: int = _setting(9464, "and on which port; 0: nowhere", "N")
     password: str | None = field(default=None, repr=False, metadata={"secret": True})
@@ -147,7 +150,7 @@ def load(
     for name, value in given.items():
         if name in FIELDS and value is not None:
             values[name] = _value(name, value, _flag(name), None)
-    values["password"] = environ.get(PASSWORD) or _read_password(values.get("password_file"))
+    values["password"] = environ.get(PASSWORD) or read_secret(values.get("password_file"), "password_file")
     return Settings(**values)
 
 
@@ -243,7 +246,8 @@ def _pairs(value: Any) -> Mapping[str, Any]:
     return value
 
 
-def _read_password(path: Path | None) -> str | None:
+def read_secret(path: Path | None, name: str) -> str | None:
+    """The one line of a file that holds a secret. Raises VigieError."""
     if path is None:
         return None
     try:
@@ -251,10 +255,10 @@ def _read_password(path: Path | None) -> str | None:
     except (OSError, UnicodeDecodeError) as error:
         remedy = "Give a file that this user can read, with the password on its one line"
         problem = f"cannot be read ({type(error).__name__})"
-        raise VigieError(problem, remedy=remedy, where=str(path), field="password_file") from None
+        raise VigieError(problem, remedy=remedy, where=str(path), field=name) from None
     if not text or "\n" in text:
         remedy = "Put the password on its one line"
-        raise VigieError("no password in it", remedy=remedy, where=str(path), field="password_file")
+        raise VigieError("no password in it", remedy=remedy, where=str(path), field=name)
     return text
 
 

@@ -30,10 +30,24 @@ class Scope:
     role: Role = Role.SUPERVISOR
     sites: frozenset[str] | None = None
     queues: frozenset[str] | None = None
+    powers: frozenset[str] | None = None
+    """Of a token: the scopes it was given. None: all that the role may."""
+
+    def may(self, power: str) -> bool:
+        """Whether `alerts`, `words`, `audio`, `act` or `admin` is allowed."""
+        if self.powers is not None and power not in self.powers and "admin" not in self.powers:
+            return False
+        if power == "act":
+            return self.role is not Role.ANALYST
+        return self.role is Role.ADMIN if power == "admin" else True
+
+    @property
+    def administers(self) -> bool:
+        return self.may("admin")
 
     @property
     def acts(self) -> bool:
-        return self.role is not Role.ANALYST
+        return self.may("act")
 
     def allows(self, site: str | None, queue: str | None) -> bool:
         return (self.sites is None or site in self.sites) and (self.queues is None or queue in self.queues)

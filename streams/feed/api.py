@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -18,22 +18,35 @@ from streams.feed.access import Scope
 from streams.feed.clips import Clips
 from streams.feed.database import Database
 from streams.feed.feedback import feedback_record
+from streams.feed.forget import forget
 from streams.feed.hub import Hub
 from streams.feed.incidents import IncidentSettings, incidents
 from streams.feed.problems import RefusedError, documented, not_found
-from streams.feed.sessions import current_scope, may_act
+from streams.feed.sessions import check, needs
 from streams.feed.source import Actions, wall_ms
+from streams.kafka.clips import ClipFolder
 
-router = APIRouter(prefix="/api", responses=documented(401, 422, 503))
+router = APIRouter(prefix="/api", responses=documented(401, 403, 422, 503))
 Names = Annotated[list[Annotated[str, Query(max_length=200)]], Query()]
 Number = Annotated[int | None, Query(ge=0, le=2**52)]
 Limit = Annotated[int, Query(ge=1, le=queries.LIMIT_MAX)]
 Cursor = Annotated[str | None, Query(max_length=200)]
 Identity = Annotated[str, Path(min_length=1, max_length=300)]
-Viewer = Annotated[Scope, Depends(current_scope)]
-Actor = Annotated[Scope, Depends(may_act)]
+Viewer = Annotated[Scope, Depends(needs("alerts"))]
+Reader = Annotated[Scope, Depends(needs("words"))]
+Hearer = Annotated[Scope, Depends(needs("audio"))]
+Administrator = Annotated[Scope, Depends(needs("admin"))]
+Actor = Annotated[Scope, Depends(needs("act"))]
 DEFAULT_INCIDENTS = IncidentSettings()
 PARTIES = Literal["agent", "customer", "both"]
+
+
+@dataclass(frozen=True, slots=True)
+class Erasing:
+    """What `DELETE /api/calls/…` must reach beside the store."""
+
+    clips: ClipFolder | None = None
+    retention_ms: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -45,6 +58,7 @@ class Feed:
     hub: Hub
     actions: Actions
     clips: Clips
+    erasing: Erasing
     incidents: IncidentSettings = DEFAULT_INCIDENTS
 
 
@@ -94,10 +108,11 @@ def alert(feed: Served, scope: Viewer, alert_id: Identity) -> Any:
         return queries.view_of(connection, row, feed.clips.describe, wall_ms())
 
 
-@router.post("/alerts/{alert_id}/{verb}", response_model=m.Alert, responses=documented(403, 404))
+@router.post("/alerts/{alert_id}/{verb}", response_model=m.Alert, responses=documented(404))
 async def act(
     feed: Served,
     scope: Actor,
+    request: Request,
     alert_id: Identity,
     verb: Literal["acknowledge", "unacknowledge", "assign", "snooze", "dismiss", "note", "reopen"],
     asked: m.Asked | None = None,
@@ -114,6 +129,7 @@ async def act(
     given = asked.model_dump(exclude_none=True) if asked else {}
     record = feedback_record(verb, row, scope.user, datetime.now(UTC), uuid.uuid4().hex, given)
     await feed.actions.act(lambda: record)
+    request.state.audited = {"what": f"alert {record['action']}", "call_id": row["call_id"], "alert_id": alert_id}
 
     def view() -> Any:
         with feed.database.reading() as connection:
@@ -136,7 +152,7 @@ async def act(
 )
 def audio(
     feed: Served,
-    scope: Viewer,
+    scope: Hearer,
     request: Request,
     alert_id: Identity,
     party: PARTIES = "both",
@@ -205,7 +221,7 @@ def calls(
 
 
 @router.get("/calls/{call_id}", response_model=m.WholeCall, responses=documented(404))
-def call(feed: Served, scope: Viewer, request: Request, call_id: Identity) -> Any:
+def call(feed: Served, scope: Reader, request: Request, call_id: Identity) -> Any:
     """Everything that is kept of a call: words, alerts, timeline, summary."""
     with feed.database.reading() as connection:
         found = queries.one_call(connection, scope, call_id, feed.clips.describe, wall_ms())
@@ -213,6 +229,15 @@ def call(feed: Served, scope: Viewer, request: Request, call_id: Identity) -> An
         raise not_found("call")
     request.state.audited = {"what": "words", "call_id": call_id}
     return found
+
+
+@router.delete("/calls/{call_id}", responses=documented(404))
+def erase(feed: Served, scope: Administrator, call_id: Identity) -> dict[str, Any]:
+    """Erase a call everywhere we keep it; says what was erased, and what the topics hold until their retention."""
+    with feed.database.reading() as connection:
+        if not queries.is_there(connection, scope, call_id):
+            raise not_found("call")
+    return forget(feed.database, call_id, scope.user, feed.erasing.clips, feed.erasing.retention_ms)
 
 
 @router.get("/floor", response_model=m.Floor)
@@ -252,7 +277,7 @@ def coverage(
 @router.get("/search", response_model=m.Found)
 def search(
     feed: Served,
-    scope: Viewer,
+    scope: Reader,
     request: Request,
     q: Annotated[str, Query(max_length=200)] = "",
     site: Names = [],  # noqa: B006
@@ -309,6 +334,7 @@ def events(
 ) -> Response:
     """Alerts and calls as they change; with `call`, also that call's words and measurements."""
     if call is not None:
+        check(scope, "words")
         with feed.database.reading() as connection:
             if queries.one_call(connection, scope, call, feed.clips.describe, wall_ms()) is None:
                 raise not_found("call")

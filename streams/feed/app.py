@@ -13,13 +13,14 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
 
-from streams.feed import api, problems, sessions
+from streams.feed import api, audit, problems, sessions
 from streams.feed.absorb import Absorber
-from streams.feed.api import Feed
+from streams.feed.api import Erasing, Feed
 from streams.feed.clips import Clips
 from streams.feed.database import Database
 from streams.feed.hub import Hub
 from streams.feed.metrics import exposition
+from streams.feed.sessions import Access
 from streams.feed.source import Actions, Source
 
 PAGE = Path(__file__).parent / "page"
@@ -35,17 +36,25 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-VIEWS = ("alerts", "floor", "calls", "incidents", "coverage", "history", "login")
+VIEWS = ("alerts", "floor", "calls", "incidents", "coverage", "history")
 """The page's own addresses: each is answered with the page, which reads the address."""
 
 
 def create_app(
-    database: Database, absorber: Absorber, source: Source, clips: Clips, *, loopback: bool = False
+    database: Database,
+    absorber: Absorber,
+    source: Source,
+    clips: Clips,
+    *,
+    loopback: bool = False,
+    access: Access | None = None,
+    erasing: Erasing | None = None,
 ) -> FastAPI:
     """The application over a store.
 
     Args:
         loopback: nobody logs in; the caller must serve it on a loopback address only.
+        access: how people come in otherwise (default: by their accounts, with cookies for TLS).
     """
     hub = Hub(database)
     absorber.listen(hub.notice)
@@ -69,8 +78,8 @@ def create_app(
         redoc_url=None,
         openapi_url="/api/openapi.json",
     )
-    app.state.loopback = loopback
-    app.state.feed = Feed(database, absorber, hub, Actions(absorber, source), clips)
+    app.state.access = access or Access(database, loopback=loopback, secure=not loopback)
+    app.state.feed = Feed(database, absorber, hub, Actions(absorber, source), clips, erasing or Erasing())
     problems.install(app)
     app.middleware("http")(_with_headers)
     app.include_router(sessions.router)
@@ -82,6 +91,8 @@ def create_app(
 
 async def _with_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
     response = await call_next(request)
+    if response.status_code < 400 and (seen := getattr(request.state, "audited", None)):
+        await asyncio.to_thread(_audit, request, dict(seen))
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     path = request.url.path
@@ -89,6 +100,12 @@ async def _with_headers(request: Request, call_next: Callable[[Request], Awaitab
     kept = "no-store" if path.startswith("/api/") else "no-cache"
     response.headers.setdefault("Cache-Control", kept)
     return response
+
+
+def _audit(request: Request, seen: dict[str, Any]) -> None:
+    access, scope = request.app.state.access, request.state.scope
+    what, call_id = seen.pop("what"), seen.pop("call_id", None)
+    audit.note(access.database, scope.user, what, call_id, sessions.address_of(request), **seen)
 
 
 def _add_health(app: FastAPI, source: Source) -> None:
@@ -112,6 +129,10 @@ def _add_page(app: FastAPI) -> None:
 
     def page() -> FileResponse:
         return FileResponse(index, headers={"Cache-Control": "no-cache"})
+
+    @app.get("/login", include_in_schema=False)
+    def login() -> FileResponse:
+        return FileResponse(PAGE / "login.html")
 
     app.get("/", include_in_schema=False)(page)
     for view in VIEWS:

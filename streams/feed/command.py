@@ -18,7 +18,7 @@ EXAMPLE = """examples:
   vigie feed --broker localhost:9092 --no-login
   vigie feed --broker localhost:9092 --database postgresql://vigie@db/vigie --evidence clips/
   vigie feed --rebuild --broker localhost:9092"""
-NAMES = ("database", "feed_host", "feed_port", "group", "evidence")
+NAMES = ("database", "feed_host", "feed_port", "group", "evidence", "words_days", "alerts_days", "secure_cookies")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,10 +34,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until interrupted. Raises VigieError."""
     from streams.feed.absorb import Absorber
+    from streams.feed.accounts import listed
+    from streams.feed.api import Erasing
     from streams.feed.app import create_app
     from streams.feed.clips import FolderClips, NoClips
     from streams.feed.database import Database
+    from streams.feed.forget import Expiry, Periods, clip_folder
     from streams.feed.kafka_source import KafkaSource
+    from streams.feed.sessions import Access
+    from streams.kafka.topics import RETENTION_MS
 
     found = settings.load(args)
     check_address(found.feed_host, found.feed_port, no_login=args.no_login)
@@ -47,18 +52,34 @@ def run(args: argparse.Namespace) -> int:
         from streams.feed.rebuild import empty
 
         empty(database)
+    if not args.no_login and not listed(database):
+        remedy = "Make one: vigie accounts add NAME --role admin. On this machine alone, --no-login also does"
+        raise VigieError("there is no account yet", remedy=remedy, where=found.database)
     clips = FolderClips(found.evidence) if found.evidence else NoClips()
     absorber = Absorber(database, clips.describe)
     source = KafkaSource(connection, found.topics(), absorber, found.group)
+    expiry = Expiry(database, Periods(found.words_days, found.alerts_days))
     source.start()
+    expiry.start()
     try:
-        app = create_app(database, absorber, source, clips, loopback=args.no_login)
+        secure = cookies_are_secure(found.secure_cookies, found.feed_host)
+        access = Access(database, loopback=args.no_login, secure=secure)
+        erasing = Erasing(clip_folder(found.evidence), {**RETENTION_MS, **found.retention_ms()})
+        app = create_app(database, absorber, source, clips, access=access, erasing=erasing)
         print(f"http://{found.feed_host}:{found.feed_port}/", flush=True)
         serve(app, found.feed_host, found.feed_port)
     finally:
         source.stop()
+        expiry.stop()
         database.close()
     return 0
+
+
+def cookies_are_secure(setting: str, host: str) -> bool:
+    """Raises VigieError for a setting that is none of the three."""
+    if setting not in ("yes", "no", "auto"):
+        raise VigieError(f"{setting[:40]!r} is no value of it", remedy="Use yes, no or auto", field="secure_cookies")
+    return setting == "yes" or (setting == "auto" and not _is_loopback(host))
 
 
 def check_address(host: str, port: int, *, no_login: bool) -> None:

@@ -201,6 +201,11 @@ def one_call(connection: sa.Connection, scope: Scope, call_id: str, clips: Clips
     }
 
 
+def is_there(connection: sa.Connection, scope: Scope, call_id: str) -> bool:
+    query = sa.select(t.calls.c.call_id).where(t.calls.c.call_id == call_id, *scope.where(t.calls))
+    return connection.execute(query).first() is not None
+
+
 def choices(connection: sa.Connection, scope: Scope) -> View:
     """What the filters can offer."""
 

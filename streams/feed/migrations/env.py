@@ -2,9 +2,9 @@
 
 from alembic import context
 
-from streams.feed.tables import metadata
+from streams.feed import tables, tables_access  # noqa: F401  (its tables join the same metadata)
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
+context.configure(connection=connection, target_metadata=tables.metadata, render_as_batch=True)
 with context.begin_transaction():
     context.run_migrations()

@@ -1,0 +1,36 @@
+"""Who heard or read what, who did what, and who was refused. Never what was said."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from streams.feed import tables_access as ta
+from streams.feed.access import Scope
+from streams.feed.database import Database
+from streams.feed.queries import _page, _skipped
+from streams.feed.source import wall_ms
+
+
+def note(
+    database: Database, who: str, what: str, call_id: str | None = None, address: str | None = None, **detail: Any
+) -> None:
+    values = {"at": wall_ms(), "who": who, "what": what, "call_id": call_id, "detail": detail or None}
+    with database.writing() as connection:
+        connection.execute(ta.audit.insert(), {**values, "address": address})
+
+
+def entries(
+    connection: sa.Connection, scope: Scope, who: str | None, what: str | None, call_id: str | None, limit: int,
+    cursor: str | None,
+) -> dict[str, Any]:  # fmt: skip
+    """The newest first. `scope` must be an administrator's: checked by the endpoint."""
+    assert scope.administers
+    a = ta.audit.c
+    pairs = ((a.who, who), (a.what, what), (a.call_id, call_id))
+    wanted = [column == value for column, value in pairs if value is not None]
+    skipped = _skipped(cursor)
+    total = connection.execute(sa.select(sa.func.count()).select_from(ta.audit).where(*wanted)).scalar_one()
+    query = sa.select(ta.audit).where(*wanted).order_by(a.number.desc()).limit(limit).offset(skipped)
+    return _page([dict(row) for row in connection.execute(query).mappings()], skipped, limit, total)
