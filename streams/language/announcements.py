@@ -76,6 +76,7 @@ class Announcements:
         self.email = self._kind(own, "email", 0)
         self.checks = self._kind(own, "checks", 0)
         self.talk, self.behind = words("talk"), words("behind")
+        self.chosen, self.as_words = words("chosen"), words("as")
         # Words that the patterns know mean themselves, not a noun they are near ("contrato", "contato").
         self._plain = frozenset(fold(word) for word in content["common"]) | frozenset(
             word
@@ -89,6 +90,12 @@ class Announcements:
         self._near = {short: noun for noun in sorted(self.nouns) for short in _shortened(noun)}
         self._short = {
             other: noun for noun in sorted(self.nouns) if 2 < len(noun) < FUZZY_CHARS_MIN for other in _misheard(noun)
+        }
+        self._near_open = {
+            short: noun
+            for noun in sorted(self.open.literals)
+            if len(noun) > FUZZY_CHARS_MIN
+            for short in _shortened(noun)
         }
         self._seen: dict[str, tuple[int, str]] = {}
 
@@ -133,7 +140,15 @@ class Announcements:
             heat |= AT
         heat |= (_MAYBE_AT if word in self.at else 0) | (_DOT if word in self.dot or word in self._tails else 0)
         noun = self._noun(word) if not spoken else None
-        return (heat | NOUN, noun) if noun is not None else (heat, word)
+        if noun is not None:
+            return heat | NOUN, noun
+        return heat, word if spoken else self._open_noun(word)
+
+    def _open_noun(self, word: str) -> str:
+        """What excuses a number is understood when misheard, too: "comptear"."""
+        if len(word) <= FUZZY_CHARS_MIN or self._is_common(word):
+            return word
+        return next((self._near_open[short] for short in _shortened(word) if short in self._near_open), word)
 
     def _noun(self, word: str) -> str | None:
         if word in self.nouns:

@@ -24,8 +24,8 @@ LETTER_NAMES = {
 
 SPELLED_MAX = 4
 """Letters in a row inside a number ("n w b k"); more are words."""
-COPULA_LETTERS = ("e", "s", "c", "o")
-"""What is left of "é", "it's" and "c'est": in front of a spelled number they are no letter of it."""
+COPULA_LETTERS = ("e", "s", "o")
+"""What is left of "é" and "it's": in front of a spelled number they are no letter of it."""
 LETTER_SAID = frozenset(("letra", "letter", "lettre", "con", "com", "avec", "y", "la", "حرف"))
 
 

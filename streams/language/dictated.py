@@ -85,6 +85,8 @@ class Dictated:
 
     def _with_soft(self, run: NumberRun) -> NumberRun:
         """The run with a word at each end that only sounds like a number: after an announcement it is one."""
+        if not all(part.spoken for part in run.parts):
+            return run
         parts = list(run.parts)
         before, after = self._soft(run.first - 1), self._soft(run.last + 1)
         parts = [*before, *parts, *after]
@@ -168,16 +170,18 @@ class Dictated:
         return "code" if reversed_ else None
 
     def _is_dictated(self, run: NumberRun) -> bool:
-        """Whether the utterance begins with a group of a number, said digit by digit or followed by "got that"."""
+        """Whether this is a group of a number, said digit by digit, or first in its utterance before "got that"."""
         spoken = all(len(part.digits) == 1 and part.spoken for part in run.parts)
         if len(run.digits) < GROUP_DIGITS_MIN or not (spoken or all(not part.spoken for part in run.parts)):
             return False
-        lead = all(word.word in self.around.numbers.continues for word in self.around.words[: run.first])
-        behind = range(run.last + 1, run.last + 4)
-        if not lead or any(a.kind == "open" for a in self.around.announced):
+        if any(a.kind == "open" for a in self.around.announced) or self.expected == "open":
             return False
         if spoken and len(run.parts) >= GROUP_DIGITS_MIN:
-            return True  # said digit by digit, and nothing before it that would make it harmless
+            return True  # said digit by digit, and nothing makes it harmless
+        lead = all(word.word in self.around.numbers.continues for word in self.around.words[: run.first])
+        behind = range(run.last + 1, run.last + 4)
+        if not lead:
+            return False
         if not 0 < len(self.around.words) - run.last - 1 <= CHECK_WORDS_MAX:
             return False
         known = self.around.known
@@ -215,7 +219,7 @@ class Dictated:
         """An hour or a day that stands near an announcement: "the code at nine thirty", "carte le 12 mars"."""
         if self.around.settings.strict and not self._measured(run):
             return False
-        at_time = self.around.word(run.first - 1) in _TIMES and run.digits_max <= 4
+        at_time = self.around.word(run.first - 1) in _TIMES and run.digits_max <= 4 and len(run.parts) <= 2
         return self._measured(run) or at_time or self.around.word(run.first - 1) in self.around.numbers.months
 
     def _harmless(self, run: NumberRun, near: Announced | None, kind: str) -> bool:

@@ -168,8 +168,9 @@ def _closed(parts: list[Group], bridges: list[int], words: Sequence[Token], know
 
 def _is_dictated(parts: list[Group], hard: list[Group]) -> bool:
     """Whether these are groups of a long number, so that what sounds like a number between them is one."""
-    if len(hard) >= DICTATED_GROUPS_MIN:
-        return all(len(part.digits) <= 3 for part in hard)
+    longest = max(len(part.digits) for part in hard)
+    if len(hard) >= DICTATED_GROUPS_MIN and longest <= (3 if len(hard) == DICTATED_GROUPS_MIN else 4):
+        return True
     return len(parts) >= DICTATED_GROUPS_MIN and len(hard) > 1 and all(len(part.digits) == 1 for part in parts)
 
 
@@ -217,11 +218,14 @@ def _group(words: Sequence[Token], at: int, known: NumberWords) -> Group | None:
     value = known.values.get(word)
     if value is None and (written := written_digits(word)):
         return Group(at, at, written, written, False)
-    if word in known.times and at + 1 < len(words):
-        following = words[at + 1].word
+    if word in known.times:
+        after = at + 1
+        while after < len(words) and words[after].word in known.hesitations:
+            after += 1
+        following = words[after].word if after < len(words) else ""
         digit = written_digits(following) or str(known.values.get(following, ""))
         if len(digit) == 1:
-            return Group(at, at + 1, digit * known.times[word], digit * known.times[word], True)
+            return Group(at, after, digit * known.times[word], digit * known.times[word], True)
         return None
     if value in _REPEATS and (repeated := _repeated(words, at, value, known)):
         return repeated

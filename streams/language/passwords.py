@@ -55,6 +55,9 @@ class Passwords:
                 follows = True
             elif not self._is_talk(first):
                 found.append(Secret("password", first, self._password_end(first)))
+        behind = self._before_as() if noun and not found else None
+        if behind is not None:
+            return [*found, behind], False
         unclear = self._unclear_password() if noun and not told else None
         if unclear is not None:
             found.append(Secret("password", unclear, self._password_end(unclear)))
@@ -65,6 +68,17 @@ class Passwords:
             ):
                 found.append(Secret("password", first, count - 1))
         return found, follows
+
+    def _before_as(self) -> Secret | None:
+        """What was chosen, before it is said what for: "i put red lantern as my password"."""
+        known = self.around.known
+        for start, _ in known.spans(known.password_noun, self.around.line):
+            at = next((at for at in range(start - 1, start - 4, -1) if self.around.word(at) in known.as_words), None)
+            chosen = range(at - 1, max(-1, at - 2 - SHORT_PASSWORD_WORDS_MAX), -1) if at is not None else range(0)
+            verb = next((place for place in chosen if self.around.word(place) in known.chosen), None)
+            if at is not None and verb is not None and verb + 1 < at and not self._is_talk(verb + 1):
+                return Secret("password", verb + 1, at - 1)
+        return None
 
     def _is_talk(self, at: int) -> bool:
         """Whether this word begins no password: it is about one, or a mark."""
