@@ -20,7 +20,8 @@ DOCKER = Path(__file__).resolve().parent.parent / "docker"
 ROOT = DOCKER.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((DOCKER / "compose.yaml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-WORKERS = {name: service for name, service in SERVICES.items() if service["image"].startswith("vigie:")}
+OURS = {name: service for name, service in SERVICES.items() if service["image"].startswith("vigie:")}
+WORKERS = {name: service for name, service in OURS.items() if service["command"][0] == "worker"}
 DOCKERFILE = (DOCKER / "Dockerfile").read_text(encoding="utf-8")
 DASHBOARD: dict[str, Any] = json.loads((DOCKER / "grafana" / "dashboards" / "vigie.json").read_text(encoding="utf-8"))
 OF_PROMETHEUS = {"instance", "job", "le"}
@@ -44,7 +45,7 @@ def test_a_service_has_a_health_check_and_a_pinned_image(name: str) -> None:
     assert service["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
     assert service["healthcheck"]["retries"] >= 3
     tag = service["image"].partition(":")[2]
-    assert name in WORKERS or re.fullmatch(r"v?\d+\.\d+\.\d+", tag)
+    assert name in OURS or re.fullmatch(r"v?\d+\.\d+\.\d+", tag)
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -102,6 +103,16 @@ def test_what_a_worker_is_told_by_the_environment_is_a_setting(name: str) -> Non
     assert f":{loaded.metrics_port}/healthz" in str(WORKERS[name]["healthcheck"]["test"])
 
 
+def test_the_page_asks_for_a_login_and_is_healthy_where_it_is_served() -> None:
+    service = SERVICES["feed"]
+    assert service["command"] == ["feed"]
+    plain = {key: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", str(value)) for key, value in service["environment"].items()}
+    loaded = settings.load({}, environ=plain, folder=DOCKER)
+    assert f":{loaded.feed_port}/healthz" in str(service["healthcheck"]["test"])
+    assert service["ports"][0].endswith(f":{loaded.feed_port}")
+    assert str(loaded.evidence) == SERVICES["evidence"]["environment"]["VIGIE_EVIDENCE"]
+
+
 def test_prometheus_looks_where_the_workers_answer() -> None:
     config = yaml.safe_load((DOCKER / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))
     (found,) = (sd for job in config["scrape_configs"] for sd in job["dns_sd_configs"])
@@ -117,7 +128,7 @@ def test_the_broker_is_the_kafka_of_vigie_broker() -> None:
 def test_the_image_runs_as_nobody_in_particular_and_says_how_it_is() -> None:
     users = re.findall(r"^USER (\S+)$", DOCKERFILE, re.MULTILINE)
     assert users[-1] == "10001:10001"
-    assert {service["user"] for service in WORKERS.values()} == {users[-1]}
+    assert {service["user"] for service in OURS.values()} == {users[-1]}
     assert re.search(r"^HEALTHCHECK ", DOCKERFILE, re.MULTILINE)
     assert "index-url" not in DOCKERFILE
 
