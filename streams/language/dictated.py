@@ -171,12 +171,15 @@ class Dictated:
 
     def _is_dictated(self, run: NumberRun) -> bool:
         """Whether this is a group of a number, said digit by digit, or first in its utterance before "got that"."""
-        spoken = all(len(part.digits) == 1 and part.spoken for part in run.parts)
+        times = self.around.numbers.times
+        spoken = all(
+            part.spoken and (len(part.digits) == 1 or self.around.word(part.first) in times) for part in run.parts
+        )
         if len(run.digits) < GROUP_DIGITS_MIN or not (spoken or all(not part.spoken for part in run.parts)):
             return False
         if any(a.kind == "open" for a in self.around.announced) or self.expected == "open":
             return False
-        if spoken and len(run.parts) >= GROUP_DIGITS_MIN:
+        if spoken:
             return True  # said digit by digit, and nothing makes it harmless
         lead = all(word.word in self.around.numbers.continues for word in self.around.words[: run.first])
         behind = range(run.last + 1, run.last + 4)
