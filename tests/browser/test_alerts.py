@@ -9,6 +9,10 @@ from typing import Any
 from tests.browser.stage import Stage
 
 ROWS = ".rows .row"
+COUNT_TONES = """window.tones = 0;
+AudioContext.prototype.createOscillator = new Proxy(AudioContext.prototype.createOscillator, {
+    apply(make, context, given) { window.tones += 1; return make.apply(context, given); }
+}); null"""
 
 
 def expect(thing: Any) -> Any:
@@ -187,3 +191,32 @@ def test_an_alert_that_is_not_there_is_told_with_a_remedy(visit: Callable[..., A
     expect(page.locator(".failure")).to_contain_text("There is no such")
     expect(page.locator(".failure")).to_contain_text("expired")
     assert watched.errors == []
+
+
+def test_a_long_list_is_capped_and_the_rest_is_there_on_request(floor: Stage, visit: Callable[..., Any]) -> None:
+    floor.call("c1")
+    for number in range(230):
+        floor.alert("c1", "dead-air", alert_id=f"a{number:03}")
+    page = visit()
+    expect(page.locator(ROWS)).to_have_count(200)
+    expect(page.locator(".count")).to_have_text("230 alerts")
+    page.get_by_role("button", name="Show 30 more").click()
+    expect(page.locator(ROWS)).to_have_count(230)
+    expect(page.locator(".more")).to_be_hidden()
+
+
+def test_sound_is_off_until_it_is_asked_for(floor: Stage, visit: Callable[..., Any]) -> None:
+    page = visit()
+    page.evaluate(COUNT_TONES)
+    floor.alert(floor.call("c1"), "dead-air")
+    expect(page.locator(ROWS)).to_have_count(1)
+    assert page.evaluate("tones") == 0
+    sound = page.get_by_role("button", name="Sound for new alerts")
+    sound.click()
+    expect(sound).to_have_attribute("aria-pressed", "true")
+    asked = page.evaluate("tones")
+    assert asked == 1
+    page.wait_for_timeout(3_100)  # many at once are one sound
+    floor.alert(floor.call("c2"), "one-way-audio")
+    expect(page.locator(ROWS)).to_have_count(2)
+    assert page.evaluate("tones") == asked + 2

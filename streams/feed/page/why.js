@@ -67,9 +67,12 @@ export function whyPlot(alert, call, width) {
   return { root };
 }
 
+/** A limit of a millisecond means "any at all". */
+const limitOf = (threshold, unit) => (unit === "ms" && threshold <= 1 ? t("why.any") : quantity(threshold, unit));
+
 function told(alert) {
   const { metric, unit, value, threshold } = alert.evidence;
-  return t("why.told", { metric: metricName(metric), value: quantity(value, unit), threshold: quantity(threshold, unit) });
+  return t("why.told", { metric: metricName(metric), value: quantity(value, unit), threshold: limitOf(threshold, unit) });
 }
 
 function curve(alert, points, width) {
@@ -92,7 +95,7 @@ function curve(alert, points, width) {
   root.append(svg("path", { class: "course", d: path }));
   const limit = y(threshold);
   root.append(svg("line", { class: "limit", x1: PAD.side, x2: width - PAD.side, y1: limit, y2: limit }));
-  const label = svg("text", { class: "limit-name", x: rtl() ? width - PAD.side : PAD.side, y: limit - 4 }, `${t("why.limit")} ${quantity(threshold, unit)}`);
+  const label = svg("text", { class: "limit-name", x: rtl() ? width - PAD.side : PAD.side, y: limit - 4 }, `${t("why.limit")} ${limitOf(threshold, unit)}`);
   root.append(label);
   const raised = x(Math.min(to, Math.max(from, alert.raised_ms)));
   root.append(svg("line", { class: `raised ${alert.severity}`, x1: raised, x2: raised, y1: PAD.top - 6, y2: HEIGHT - PAD.bottom }));
@@ -113,7 +116,7 @@ function bar(alert, width) {
   root.append(svg("rect", { class: `value ${alert.severity}`, x: Math.min(zero, end), y: 24, width: Math.max(2, Math.abs(end - zero)), height: 14, rx: 3 }));
   root.append(svg("line", { class: "limit", x1: x(threshold), x2: x(threshold), y1: 18, y2: 44 }));
   const near = along(threshold) > width / 2;
-  root.append(svg("text", { class: `limit-name ${near ? "end" : ""}`, x: x(threshold), y: 13 }, `${t("why.limit")} ${quantity(threshold, unit)}`));
+  root.append(svg("text", { class: `limit-name ${near ? "end" : ""}`, x: x(threshold), y: 13 }, `${t("why.limit")} ${limitOf(threshold, unit)}`));
   return root;
 }
 
@@ -126,7 +129,7 @@ export function reading(alert) {
   const { metric, unit, value, threshold, window_ms, conditions } = alert.evidence;
   const item = (name, text) => h("div", null, h("dt", null, name), h("dd", null, text));
   const figures = h("dl", { class: "figures" },
-    item(metricName(metric), quantity(value, unit)), item(t("why.limit"), quantity(threshold, unit)),
+    item(metricName(metric), quantity(value, unit)), item(t("why.limit"), limitOf(threshold, unit)),
     window_ms ? item(t("why.window"), quantity(window_ms, "ms")) : null,
     item(t("why.party"), t(`party.${alert.party || "call"}`)), item(t("why.onset"), clock(alert.onset_ms)), item(t("why.raised"), clock(alert.raised_ms)),
     alert.cleared_ms === null || alert.cleared_ms === undefined ? null : item(t("why.cleared"), clock(alert.cleared_ms)));

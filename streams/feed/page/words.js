@@ -5,6 +5,8 @@ import { clock, named, t } from "./i18n.js";
 
 const UNSURE_BELOW = 0.5; // words that the transcriber itself gives less than this are shown paler
 const NEAR_END_PX = 60;
+/** What a supervisor looks for; greetings and thanks are marked too, but quietly. */
+const GRAVE = new Set(["escalation", "cancellation", "legal_threat", "abuse", "repeated_contact", "hearing_trouble"]);
 
 export class Words {
   /** `onseek(ms)` when a time is chosen. */
@@ -81,8 +83,9 @@ export function marked(utterance, triggers = []) {
   const text = Array.from(utterance.text || "");
   const spans = [
     ...(utterance.redactions || []).map((item) => [item.start, item.end, "redacted", named("redaction", item.kind || "other")]),
-    ...(utterance.phrases || []).map((item) => [item.start, item.end, "phrase", named("phrase", item.category)]),
-    ...triggers.map((words) => found(text, words)),
+    ...(utterance.phrases || []).map((item) => [item.start, item.end, GRAVE.has(item.category) ? "phrase" : "aside", named("phrase", item.category)]),
+    // Words that stood apart are joined by dots: each piece is found by itself.
+    ...triggers.flatMap((words) => words.split(/\s*…\s*|,\s+/)).map((words) => found(text, words)),
   ].filter((span) => span && Number.isInteger(span[0]) && span[1] > span[0] && span[1] <= text.length);
   spans.sort((a, b) => a[0] - b[0] || (b[2] === "trigger") - (a[2] === "trigger"));
   const out = [];
