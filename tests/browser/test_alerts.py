@@ -186,11 +186,16 @@ def test_words_that_look_like_markup_stay_words(floor: Stage, visit: Callable[..
     assert page.locator(".transcript img, #alert-title i, .row b").count() == 0
 
 
-def test_an_alert_that_is_not_there_is_told_with_a_remedy(visit: Callable[..., Any], watched: Any) -> None:
-    page = visit("?alert=nothing")
+def test_an_alert_that_is_not_there_is_told_with_a_remedy_until_it_comes(
+    floor: Stage, visit: Callable[..., Any], watched: Any
+) -> None:
+    page = visit("?alert=c1-dead-air")
     expect(page.locator(".failure")).to_contain_text("There is no such")
     expect(page.locator(".failure")).to_contain_text("expired")
     assert watched.errors == []
+    floor.alert(floor.call("c1"), "dead-air")
+    expect(page.locator("#alert-title")).to_contain_text("Dead air")
+    expect(page.locator(".failure")).to_have_count(0)
 
 
 def test_a_long_list_is_capped_and_the_rest_is_there_on_request(floor: Stage, visit: Callable[..., Any]) -> None:

@@ -145,6 +145,15 @@ def test_a_dropped_connection_is_shown_and_resumes_without_loss_or_duplicate(
     assert len(ids(page)) == len(set(ids(page)))
 
 
+def test_addresses_that_people_write_down_lead_there(floor: Stage, visit: Callable[..., Any]) -> None:
+    floor.alert(floor.call("c1"), "dead-air")
+    page = visit("floor?site=dakar")
+    expect(page.locator("#view-title")).to_have_text("Floor")
+    expect(page).to_have_url(f"{floor.address}?site=dakar&view=floor")
+    expect(visit("calls/c1").locator("#view-title")).to_have_text("c1")
+    expect(visit("alerts/c1-dead-air").locator("#alert-title")).to_contain_text("Dead air")
+
+
 def test_the_floor_follows_its_calls(floor: Stage, visit: Callable[..., Any]) -> None:
     floor.busy_floor(20)
     page = visit("?view=floor")

@@ -29,6 +29,7 @@ export class AlertPanel {
   }
 
   async open(known) {
+    this.failed = false;
     if (known) this.drawHead((this.alert = known));
     try {
       const alert = await get(`/api/alerts/${encodeURIComponent(this.alert_id)}`);
@@ -46,11 +47,14 @@ export class AlertPanel {
   }
 
   drawError(error) {
-    replace(this.element, h("header", { class: "alert-head" }, this.closeButton()), h("div", { class: "failure", role: "alert" }, h("h2", { id: "alert-title", tabindex: "-1" }, error.message || t("error.other")), h("p", null, error.detail, " ", error.remedy || "")));
+    this.failed = true;
+    replace(this.element, h("header", { class: "alert-head alone" }, this.closeButton()), h("div", { class: "failure", role: "alert" }, h("h2", { id: "alert-title", tabindex: "-1" }, error.message || t("error.other")), h("p", null, error.detail, " ", error.remedy || "")));
     this.element.removeAttribute("aria-busy");
   }
 
   take(alert) {
+    // A link may be faster than what it leads to: the alert that was not there comes now.
+    if (this.failed) return this.open(alert);
     if (!this.alert || (alert.changed ?? 0) <= (this.alert.changed ?? 0)) return;
     this.alert = { ...this.alert, ...alert };
     this.drawHead(this.alert);

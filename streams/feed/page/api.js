@@ -2,12 +2,14 @@
 
 import { has, t } from "./i18n.js";
 
+const TOLD_BY_SERVER = [403, 409, 422, 503]; // where the server knows more than "not found"; its words are English
+
 export class ApiError extends Error {
   constructor(status, detail, retryAfterS) {
     const key = has(`error.${status}`) ? `error.${status}` : status >= 500 ? "error.500" : "error.other";
     super(t(key, { status, seconds: retryAfterS || 30 }));
     this.status = status;
-    this.detail = detail;
+    this.detail = TOLD_BY_SERVER.includes(status) ? detail : "";
     this.remedy = t(`${key}.remedy`, { seconds: retryAfterS || 30 });
   }
 }

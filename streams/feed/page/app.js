@@ -87,7 +87,7 @@ function shell() {
   const nav = h("nav", { class: "nav", "aria-label": t("nav.label") }, NAV.map((view) => h("a", { href: href(view), "data-view": view, title: t(`nav.${view}`) }, icon(view), h("span", null, t(`nav.${view}`)), view === "alerts" ? h("b", { id: "nav-count", class: "nav-count", hidden: true }) : null)));
   replace(document.body, h("a", { class: "skip", href: "#main", onclick: skip }, t("nav.skip")),
     h("header", { class: "top" }, h("a", { class: "brand", href: "/", "aria-label": `Vigie, ${t("nav.alerts")}` }, brand(), h("h1", null, "Vigie")), nav,
-      h("div", { class: "tools" }, h("span", { id: "connection", class: "connection connecting" }, h("i", { "aria-hidden": "true" }), h("span", null, t("connection.connecting"))), soundButton(),
+      h("div", { class: "tools" }, h("span", { id: "connection", role: "status", class: "connection connecting" }, h("i", { "aria-hidden": "true" }), h("span", null, t("connection.connecting"))), soundButton(),
         h("button", { type: "button", class: "icon-button help", "aria-label": t("keys.help"), title: `${t("keys.help")} (?)`, onclick: showHelp }, icon("help")), h("div", { id: "account" }))),
     h("main", { id: "main", tabindex: "-1" }, h("p", { class: "soft loading" }, t("loading"))),
     h("div", { id: "toasts", class: "toasts", role: "status", "aria-live": "polite" }), h("div", { id: "live", class: "sr", role: "log", "aria-live": "polite" }));
@@ -115,7 +115,7 @@ function connection(state) {
   mark.className = `connection ${state}`;
   setText(mark.lastElementChild, t(`connection.${state}`));
   mark.title = t(`connection.${state}.about`);
-  document.body.classList.toggle("stale", state !== "live");
+  document.body.classList.toggle("stale", state === "waiting" || state === "refused");
   if (state === "refused") goToLogin();
 }
 

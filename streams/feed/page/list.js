@@ -54,6 +54,8 @@ export class LiveList {
     const before = anchor && this.rows.get(anchor).row.getBoundingClientRect().top;
     const shown = this.held(items.slice(0, this.cap), anchor, items);
     this.reconcile(shown, anchor);
+    // Held, though it no longer belongs here: shown as leaving.
+    if (anchor) this.rows.get(anchor).row.classList.toggle("gone", !items.some((item) => this.id(item) === anchor));
     this.moreButton.hidden = items.length <= this.cap && !this.hasMore;
     if (!this.moreButton.hidden) this.moreButton.textContent = moreText(items.length - this.cap);
     if (anchor) this.keep(this.rows.get(anchor).row, before);
