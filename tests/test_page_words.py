@@ -13,6 +13,8 @@ import pytest
 from streams.alerts.coverage import Reason
 from streams.alerts.metrics import METRICS
 from streams.alerts.rules import load_rules
+from streams.language.catalogue import CATEGORIES
+from streams.language.modes import KINDS
 
 PAGE = Path(str(resources.files("streams.feed"))) / "page"
 PLURALS = {
@@ -64,7 +66,7 @@ def test_every_literal_key_of_the_scripts_has_words() -> None:
     assert sorted(asked - known.keys()) == []
 
 
-def test_every_rule_metric_and_coverage_reason_has_words() -> None:
+def test_all_that_records_may_name_has_words() -> None:
     known = words("en")
     for rule in load_rules(None).rules:
         assert f"rule.{rule.id}" in known
@@ -72,6 +74,10 @@ def test_every_rule_metric_and_coverage_reason_has_words() -> None:
     for reason in Reason:
         assert f"reason_watch.{reason}" in known
         assert f"remedy_watch.{reason}" in known
+    for category in CATEGORIES:
+        assert f"phrase.{category}" in known
+    for kind in KINDS:
+        assert f"redaction.{kind}" in known
     for metric in METRICS:
         assert f"metric.{metric}" in known
 

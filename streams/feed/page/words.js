@@ -6,7 +6,7 @@ import { clock, named, t } from "./i18n.js";
 const UNSURE_BELOW = 0.5; // words that the transcriber itself gives less than this are shown paler
 const NEAR_END_PX = 60;
 /** What a supervisor looks for; greetings and thanks are marked too, but quietly. */
-const GRAVE = new Set(["escalation", "cancellation", "legal_threat", "abuse", "repeated_contact", "hearing_trouble"]);
+const GRAVE = new Set(["escalation", "cancellation", "legal_threat", "regulator_press", "abuse", "repeated_contact", "hearing_trouble"]);
 
 export class Words {
   /** `onseek(ms)` when a time is chosen. */
