@@ -18,6 +18,7 @@ COMMANDS = {
     "worker": ("streams.kafka.worker", "watch live calls on Kafka"),
     "feed": ("streams.feed.command", "serve the supervisors' page: live alerts, calls, history"),
     "accounts": ("streams.feed.accounts_command", "who may see the supervisors' page"),
+    "webhooks": ("streams.feed.webhooks_command", "where alerts are sent to: Slack, Teams, anything"),
     "forget": ("streams.feed.forget_command", "erase a call everywhere it is kept"),
     "rules": ("streams.alerts.command", "check alert rules"),
     "explain": ("streams.language.command", "what is made of an utterance, and why"),

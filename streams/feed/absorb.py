@@ -23,6 +23,7 @@ from streams.feed import tables as t
 from streams.feed.database import Database, insert
 from streams.feed.feedback import applied
 from streams.feed.views import Row, View, alert_view, call_view, sentiment_of, timeline_of
+from streams.feed.webhooks import enqueue
 
 RANKS = {"critical": 0, "warning": 1, "info": 2}
 EVENTS_KEPT_MS = 3_600_000
@@ -58,6 +59,8 @@ class _Batch:
     scored: set[str] = field(default_factory=set)
     """Calls whose health and counts must be worked out again."""
     alerts: dict[str, None] = field(default_factory=dict)
+    revised: set[str] = field(default_factory=set)
+    """Of these, those whose state changed: what supervisors did is no webhook's business."""
     utterances: list[tuple[str, Record]] = field(default_factory=list)
     feedback: list[str] = field(default_factory=list)
     ended: set[str] = field(default_factory=set)
@@ -126,8 +129,9 @@ class Absorber:
             _score(batch, call_id)
         for call_id in batch.ended:
             _close(batch, call_id)
-        for alert_id in batch.alerts:
-            self._tell_alert(batch, alert_id)
+        told = [self._tell_alert(batch, alert_id) for alert_id in batch.alerts]
+        revised = [row for row, _ in told if row["alert_id"] in batch.revised]
+        enqueue(batch.connection, revised, {row["alert_id"]: view for row, view in told}, batch.now)
         for call_id in batch.told | batch.scored | batch.ended:
             call = batch.calls[call_id]
             call["changed"] = _tell(batch, "call", call, call_view(call, batch.now))
@@ -135,15 +139,15 @@ class Absorber:
         for call_id, record in batch.utterances:
             _tell(batch, "utterance", _call(batch, call_id), record)
 
-    def _tell_alert(self, batch: _Batch, alert_id: str) -> None:
+    def _tell_alert(self, batch: _Batch, alert_id: str) -> tuple[Row, View]:
         row = batch.connection.execute(sa.select(t.alerts).where(t.alerts.c.alert_id == alert_id)).mappings().one()
-        call = _call(batch, row["call_id"])
-        view = alert_view(row, call, self._clips(row), batch.now)
-        number = _tell(batch, "alert", {**row, "call_id": row["call_id"]}, view)
+        view = alert_view(row, _call(batch, row["call_id"]), self._clips(row), batch.now)
+        number = _tell(batch, "alert", row, view)
         batch.connection.execute(t.alerts.update().where(t.alerts.c.alert_id == alert_id).values(changed=number))
+        return row, view
 
 
-def _tell(batch: _Batch, kind: str, about: Mapping[str, Any] | None, view: Any) -> int:
+def _tell(batch: _Batch, kind: str, about: Row | None, view: Any) -> int:
     about = about or {}
     values = {
         "kind": kind,
@@ -283,6 +287,7 @@ def _take_alert(batch: _Batch, item: Item) -> None:
         which = t.alerts.c.alert_id == record["alert_id"]
         batch.connection.execute(t.alerts.update().where(which).values(**values))
     batch.alerts[record["alert_id"]] = None
+    batch.revised.add(record["alert_id"])
 
 
 def _alert_columns(record: Record, call: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from argon2.exceptions import VerificationError
 from audio.errors import VigieError
 from streams.feed import tables_access as ta
 from streams.feed.access import Role, Scope, limited
+from streams.feed.clock import wall_ms
 from streams.feed.database import Database
-from streams.feed.source import wall_ms
 
 IDLE_MS = 12 * 3_600_000
 """A session nobody uses for so long is over: a shift, and its overtime."""

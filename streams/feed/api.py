@@ -16,6 +16,7 @@ from streams.feed import overview, queries
 from streams.feed.absorb import Absorber
 from streams.feed.access import Scope
 from streams.feed.clips import Clips
+from streams.feed.clock import wall_ms
 from streams.feed.database import Database
 from streams.feed.feedback import feedback_record
 from streams.feed.forget import forget
@@ -23,7 +24,7 @@ from streams.feed.hub import Hub
 from streams.feed.incidents import IncidentSettings, incidents
 from streams.feed.problems import RefusedError, documented, not_found
 from streams.feed.sessions import check, needs
-from streams.feed.source import Actions, wall_ms
+from streams.feed.source import Actions
 from streams.kafka.clips import ClipFolder
 
 router = APIRouter(prefix="/api", responses=documented(401, 403, 422, 503))

@@ -8,9 +8,9 @@ import sqlalchemy as sa
 
 from streams.feed import tables_access as ta
 from streams.feed.access import Scope
+from streams.feed.clock import wall_ms
 from streams.feed.database import Database
 from streams.feed.queries import _page, _skipped
-from streams.feed.source import wall_ms
 
 
 def note(

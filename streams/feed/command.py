@@ -42,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     from streams.feed.forget import Expiry, Periods, clip_folder
     from streams.feed.kafka_source import KafkaSource
     from streams.feed.sessions import Access
+    from streams.feed.webhooks import Deliverer
     from streams.kafka.topics import RETENTION_MS
 
     found = settings.load(args)
@@ -59,8 +60,11 @@ def run(args: argparse.Namespace) -> int:
     absorber = Absorber(database, clips.describe)
     source = KafkaSource(connection, found.topics(), absorber, found.group)
     expiry = Expiry(database, Periods(found.words_days, found.alerts_days))
+    deliverer = Deliverer(database)
+    absorber.listen(deliverer.notice)
     source.start()
     expiry.start()
+    deliverer.start()
     try:
         secure = cookies_are_secure(found.secure_cookies, found.feed_host)
         access = Access(database, loopback=args.no_login, secure=secure)
@@ -71,6 +75,7 @@ def run(args: argparse.Namespace) -> int:
     finally:
         source.stop()
         expiry.stop()
+        deliverer.stop()
         database.close()
     return 0
 

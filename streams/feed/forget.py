@@ -18,12 +18,13 @@ import sqlalchemy as sa
 
 from streams.feed import audit
 from streams.feed import tables as t
+from streams.feed import tables_hooks as th
+from streams.feed.clock import wall_ms
 from streams.feed.database import Database, insert
-from streams.feed.source import wall_ms
 from streams.feed.views import View
 from streams.kafka.clips import ClipFolder
 
-OF_A_CALL = (t.seconds, t.utterances, t.feedback, t.revisions, t.alerts, t.events, t.calls)
+OF_A_CALL = (t.seconds, th.deliveries, t.utterances, t.feedback, t.revisions, t.alerts, t.events, t.calls)
 DAY_MS = 86_400_000
 SWEEP_S = 600.0
 BATCH = 500

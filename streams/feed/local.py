@@ -20,9 +20,10 @@ from streams.events import Record
 from streams.feed.absorb import Absorber, Item
 from streams.feed.app import create_app
 from streams.feed.clips import FolderClips
+from streams.feed.clock import wall_ms
 from streams.feed.command import serving
 from streams.feed.database import Database
-from streams.feed.source import LocalSource, wall_ms
+from streams.feed.source import LocalSource
 from streams.kafka.clips import ClipFolder
 from streams.kafka.evidence import ClipOrder, EvidenceCall
 from streams.kafka.records import call_record

@@ -16,9 +16,9 @@ from fastapi.responses import JSONResponse, RedirectResponse, Response
 from streams.feed import accounts, audit, limits
 from streams.feed import models as m
 from streams.feed.access import Scope, everything
+from streams.feed.clock import wall_ms
 from streams.feed.database import Database
 from streams.feed.problems import RefusedError, documented
-from streams.feed.source import wall_ms
 
 SESSION_COOKIE, CSRF_COOKIE, LOGIN_COOKIE = "vigie_session", "vigie_csrf", "vigie_login"
 CSRF_HEADER = "X-CSRF-Token"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Protocol
 
 from streams.events import Record
 from streams.feed.absorb import Absorber, Item
+from streams.feed.clock import wall_ms
 
 CONFIRM_S_MAX = 10.0
 SEEN_S_MAX = 5.0
@@ -70,7 +70,3 @@ class Actions:
         for feedback_id in feedback:
             if found := self._waiting.get(feedback_id):
                 found[0].call_soon_threadsafe(found[1].set)
-
-
-def wall_ms() -> int:
-    return time.time_ns() // 1_000_000

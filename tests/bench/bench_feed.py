@@ -25,8 +25,9 @@ from fastapi.testclient import TestClient
 from streams.feed.absorb import Absorber, Item
 from streams.feed.app import create_app
 from streams.feed.clips import NoClips
+from streams.feed.clock import wall_ms
 from streams.feed.database import Database
-from streams.feed.source import LocalSource, wall_ms
+from streams.feed.source import LocalSource
 from tests.feed.records import alert, measurement, summary, utterance
 
 SECONDS = 300

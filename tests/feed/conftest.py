@@ -11,8 +11,9 @@ from fastapi.testclient import TestClient
 from streams.feed.absorb import Absorber, Item
 from streams.feed.app import create_app
 from streams.feed.clips import NoClips
+from streams.feed.clock import wall_ms
 from streams.feed.database import Database
-from streams.feed.source import LocalSource, wall_ms
+from streams.feed.source import LocalSource
 from streams.feed.tables import metadata
 
 
@@ -25,8 +26,9 @@ class Store:
         self.app = create_app(self.database, self.absorber, LocalSource(self.absorber), NoClips(), loopback=True)
 
     def take(self, *records: tuple[str, dict[str, Any]], at: int | None = None) -> None:
-        now = wall_ms() if at is None else at
-        self.absorber.absorb([Item(topic, record, now) for topic, record in records], now)
+        """Absorb records now that were captured `at` (default: now)."""
+        now = wall_ms()
+        self.absorber.absorb([Item(topic, record, now if at is None else at) for topic, record in records], now)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -16,8 +16,9 @@ from streams.feed import accounts, limits
 from streams.feed import tables_access as ta
 from streams.feed.app import create_app
 from streams.feed.clips import Sound
+from streams.feed.clock import wall_ms
 from streams.feed.sessions import LOGIN_COOKIE, SESSION_COOKIE, Access
-from streams.feed.source import LocalSource, wall_ms
+from streams.feed.source import LocalSource
 from tests.feed.conftest import Store
 from tests.feed.records import alert, measurement, utterance
 

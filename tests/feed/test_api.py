@@ -10,7 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from streams.feed.access import limited
-from streams.feed.source import wall_ms
+from streams.feed.clock import wall_ms
 from tests.feed.conftest import Store
 from tests.feed.records import alert, measurement, summary, utterance, whole_call
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from streams import cli
+from streams.feed.clock import wall_ms
 from streams.feed.forget import DAY_MS, Periods, expire
 from streams.feed.rebuild import empty
-from streams.feed.source import wall_ms
 from tests.feed.conftest import Store
 from tests.feed.records import T0, alert, whole_call
 
