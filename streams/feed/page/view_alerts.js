@@ -7,7 +7,7 @@ import { append, h, icon, replace, setText } from "./dom.js";
 import { isOpen, newestFirst, worstFirst } from "./describe.js";
 import { placeBar, matcher, query } from "./filters.js";
 import { LiveList } from "./list.js";
-import { batched, Collection } from "./live.js";
+import { batched, Collection, live } from "./live.js";
 import { t } from "./i18n.js";
 import { failure } from "./app_parts.js";
 import { changed, go } from "./router.js";
@@ -26,7 +26,7 @@ export class AlertsView {
     this.note = h("div", { class: "empty", hidden: true });
     this.list = new LiveList({
       scroller: this.scroller, label: t("nav.alerts"), id: (alert) => alert.alert_id, above: (n) => this.tellAbove(n), more: () => this.collection.more(),
-      render: (alert) => alertRow(alert, { onack: (item) => act(item.feedback?.acknowledged_by ? "unacknowledge" : "acknowledge", item) }),
+      render: (alert) => alertRow(alert, { onack: live.me?.role === "analyst" ? null : (item) => act(item.feedback?.acknowledged_by ? "unacknowledge" : "acknowledge", item) }),
     });
     this.scroller.prepend(this.columnHeads());
     append(this.scroller, [this.note]);

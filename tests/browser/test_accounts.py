@@ -1,0 +1,87 @@
+"""Coming in, seeing one's own calls alone, and leaving: the page before a feed with accounts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from streams.feed import accounts
+from streams.feed.sessions import Access
+from tests.browser.stage import Stage
+from tests.browser.test_alerts import ROWS, expect
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture
+def guarded(floor: Stage) -> Stage:
+    """The floor with a door: a supervisor and an analyst of Dakar, and a call with an alert in Dakar and in Tunis."""
+    database = floor.feed.database
+    accounts.add_account(database, "amina", PASSWORD, "supervisor", ["dakar"])
+    accounts.add_account(database, "karim", PASSWORD, "analyst", ["dakar"])
+    floor.feed.app.state.access = Access(database, loopback=False, secure=False)
+    for site in ("dakar", "tunis"):
+        floor.alert(floor.call(f"of-{site}", site=site), "dead-air")
+    return floor
+
+
+def come_in(page: Any, name: str, password: str = PASSWORD) -> None:
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.get_by_role("button", name="Log in").click()
+
+
+def test_a_deep_link_survives_the_login_and_shows_ones_own_calls_alone(
+    guarded: Stage, visit: Callable[..., Any]
+) -> None:
+    page = visit("?severity=warning&alert=of-dakar-dead-air")
+    expect(page).to_have_url(re.compile("/login"))
+    come_in(page, "amina", "not the password")
+    expect(page.get_by_role("alert")).to_contain_text("Name or password is wrong")
+    come_in(page, "amina")
+    expect(page.locator("#alert-title")).to_contain_text("Dead air")
+    assert "severity=warning" in page.url
+    expect(page.locator(ROWS)).to_have_count(1)
+    guarded.alert("of-tunis", "one-way-audio")
+    guarded.alert("of-dakar", "talk-over")
+    expect(page.locator(ROWS)).to_have_count(2)
+    page.locator(".alert-panel").get_by_role("button", name="Acknowledge").click()
+    expect(page.locator(".log")).to_contain_text("amina acknowledged it")
+    page.goto(f"{guarded.address}?alert=of-tunis-dead-air")
+    expect(page.locator(".failure")).to_contain_text("There is no such thing, or not for you")
+
+
+def test_leaving_ends_the_session(guarded: Stage, visit: Callable[..., Any]) -> None:
+    page = visit()
+    come_in(page, "amina")
+    expect(page.locator(ROWS)).to_have_count(1)
+    page.locator(".account-button").click()
+    expect(page.locator(".account-menu")).to_contain_text("dakar")
+    page.get_by_role("button", name="Log out").click()
+    expect(page).to_have_url(re.compile("/login"))
+    page.goto(guarded.address)
+    expect(page).to_have_url(re.compile("/login"))
+
+
+@pytest.mark.usefixtures("guarded")
+def test_an_analyst_looks_and_cannot_act(visit: Callable[..., Any]) -> None:
+    page = visit("?alert=of-dakar-dead-air")
+    come_in(page, "karim")
+    panel = page.locator(".alert-panel")
+    expect(panel.get_by_role("button", name="Acknowledge")).to_be_disabled()
+    expect(panel).to_contain_text("Your role looks and does not act.")
+    expect(page.locator(ROWS)).to_have_count(1)
+    expect(page.locator(".row-ack")).to_have_count(0)
+
+
+def test_a_page_whose_session_has_ended_leads_to_the_door(guarded: Stage, visit: Callable[..., Any]) -> None:
+    page = visit()
+    come_in(page, "amina")
+    expect(page.locator(".connection.live")).to_be_visible()
+    accounts.change_account(guarded.feed.database, "amina", {"enabled": False})
+    guarded.line.cut()
+    guarded.line.mend()
+    expect(page).to_have_url(re.compile("/login"), timeout=20_000)
