@@ -15,6 +15,8 @@ class Line:
     def __init__(self, to_port: int) -> None:
         self._to = to_port
         self._whole = True
+        self._flows = threading.Event()
+        self._flows.set()
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._listener = socket.create_server((HOST, 0))
@@ -28,12 +30,18 @@ class Line:
             for end in self._open:
                 _end(end)
 
+    def hold(self) -> None:
+        """Nothing breaks off, and nothing comes through any more: what a network does that has lost a router."""
+        self._flows.clear()
+
     def mend(self) -> None:
         with self._lock:
             self._whole = True
+        self._flows.set()
 
     def close(self) -> None:
         self.cut()
+        self._flows.set()
         self._listener.close()
 
     def _accept(self) -> None:
@@ -54,6 +62,7 @@ class Line:
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
+                self._flows.wait()
                 sink.sendall(data)
         with self._lock:
             _end(source)
