@@ -118,6 +118,31 @@ def test_every_bundled_call_is_told_as_in_process(
             worker.kill()
 
 
+def told(result: Result) -> dict[str, tuple[str, str, str | None]]:
+    """What was said, by utterance: how it ended, its text, its language."""
+    lines = {key: json.loads(line) for key, line in result.utterances.items()}
+    return {key: (line["state"], line["text"], line["language"]) for key, line in lines.items()}
+
+
+def test_a_model_that_hears_many_calls_at_once_hears_in_each_what_it_hears_alone(
+    broker: Broker, topic_prefix: str, tmp_path: Path, records: dict[str, list[AudioRecord]]
+) -> None:
+    names = ["en-angry", "en-card", "fr-good", "fr-talk-over"]
+    alone = told(in_process([SOURCES[name] for name in names], "demo"))
+    create_topics(Connection(broker.address), Topics(topic_prefix), partitions=PARTITIONS)
+    worker = Worker(broker.address, topic_prefix, "demo", tmp_path / "0.log", "--asr-workers", "2")
+    try:
+        send(broker.address, topic_prefix, {name: records[name] for name in names})
+        listening = Listening(broker.address, topic_prefix)
+        found = listening.until(len(names), PATIENCE_S)
+        assert told(found.result) == alone
+        assert sum(state == "final" for state, _, _ in alone.values()) > 30
+        assert not listening.letters
+        assert worker.stop() == 0
+    finally:
+        worker.kill()
+
+
 def test_a_short_chaos_changes_nothing(broker: Broker, topic_prefix: str, tmp_path: Path) -> None:
     seed = int(os.environ.get("VIGIE_SEED", "7"))
     print(f"seed {seed}")
