@@ -1,8 +1,8 @@
 """Sound to words behind one narrow interface: any faster-whisper model, the demonstration model, or a recording.
 
-The rest of the system knows `Transcriber` and nothing of Whisper. An utterance goes in alone; what comes out has passed
-the gates of `gates`, or says in `dropped` which of them held it back. The same samples give the same text: greedy at
-temperature 0, no conditioning on earlier text, no sampling.
+The rest of the system knows `Transcriber` and nothing of Whisper. Utterances of any calls go in, alone or many at once;
+what comes out has passed the gates of `gates`, or says in `dropped` which of them held it back. The same samples give the
+same text, whatever they were batched with: temperature 0, no conditioning on earlier text, no sampling.
 """
 
 from __future__ import annotations
