@@ -59,6 +59,8 @@ class Settings:
     model: str = _setting("demo", "transcriber: demo, none, small, large-v3-turbo, a folder …", "NAME|PATH")
     language: str | None = _setting(None, "of calls that name none (default: detect it)", "CODE")
     redaction: str = _setting("standard", "standard, strict, off, or a file that says which by tenant", "MODE|FILE")
+    sentiment: str = _setting("builtin", "sentiment engine: builtin, or a classification model in ONNX", "NAME|PATH")
+    phrases: Path | None = _setting(None, "a catalogue of phrases (default: the bundled one)", "FILE")
     hints: Path | None = _setting(None, "prompts, hotwords and languages, by tenant and queue", "FILE")
     device: str = _setting("auto", "where the transcriber runs: auto, cpu or cuda", "NAME")
     compute_type: str = _setting("", "int8, float16, int8_float16 … (default: int8 on cpu, float16 on cuda)", "NAME")

@@ -18,7 +18,7 @@ from audio.whisper.transcriber import Request, Transcriber, Transcript, hear
 from streams.events import CallInfo, Record, SpeechPiece
 from streams.hints import Hints
 from streams.interim import OpenUtterance, interim_record
-from streams.language import RedactionSettings, Redactor, annotate
+from streams.language import RedactionSettings, Redactor, WordReader, annotate
 from streams.language.identify import DOUBT, second_opinion
 
 UTTERANCES_MAX = 1_000
@@ -45,8 +45,9 @@ class CallTranscription(Stateful):
         transcriber: Transcriber,
         hints: Hints | None = None,
         redaction: RedactionSettings | None = None,
+        reader: WordReader | None = None,
     ) -> None:
-        self.call, self.transcriber = call, transcriber
+        self.call, self.transcriber, self.reader = call, transcriber, reader
         self.hints = hints or Hints(call.language)
         self._redactors = {party: Redactor(redaction, self.hints.language) for party in Party}
         self._languages = {party: LanguageTracker() for party in Party}
@@ -154,7 +155,7 @@ class CallTranscription(Stateful):
 
     def _read(self, record: Record) -> Record:
         """Sentiment and phrases of a redacted record; on one channel nobody knows whose words they are."""
-        return annotate({**record, "party": None} if self.call.mono else record)
+        return annotate({**record, "party": None} if self.call.mono else record, self.reader)
 
 
 class BatchedTranscription(CallTranscription):
@@ -171,8 +172,9 @@ class BatchedTranscription(CallTranscription):
         hints: Hints | None = None,
         size: int = BATCH_UTTERANCES,
         redaction: RedactionSettings | None = None,
+        reader: WordReader | None = None,
     ) -> None:
-        super().__init__(call, transcriber, hints, redaction)
+        super().__init__(call, transcriber, hints, redaction, reader)
         self._size = size
         self._waiting: list[SpeechPiece] = []
 

@@ -34,7 +34,7 @@ from streams.kafka.records import (
     interim_of,
     parts_of,
 )
-from streams.language import annotate
+from streams.language import WordReader, annotate
 from streams.listen import Listener, ListenSettings
 from streams.redaction_policy import RedactionPolicy
 from streams.supervise import TERMINAL_STATES, SuperviseSettings, Supervisor
@@ -65,6 +65,7 @@ class Setup:
     silero: SileroModel | None = None
     transcriber: Transcriber | None = None
     hints: HintBook = field(default_factory=HintBook)
+    reader: WordReader = field(default_factory=WordReader)
     redaction: RedactionPolicy = field(default_factory=RedactionPolicy)
     engine: Callable[[Callable[[BatchReport], None]], Engine] | None = None
     """TRANSCRIBE: builds what hears many calls at once; `told` hears of every batch. None: one utterance at a time."""

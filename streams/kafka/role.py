@@ -120,6 +120,7 @@ def load_setup(chosen: settings.Settings, role: str) -> Setup:
     from audio.vad import load_silero
     from audio.whisper.transcriber import load_transcriber
     from streams.hints import load_hints
+    from streams.language.reading import load_reader
     from streams.kafka.state import Rulebook, read_rules
     from streams.listen import ListenSettings
     from streams.redaction_policy import load_policy
@@ -136,6 +137,7 @@ def load_setup(chosen: settings.Settings, role: str) -> Setup:
         silero=load_silero() if role == "listen" else None,
         transcriber=transcriber,
         hints=load_hints(chosen.hints),
+        reader=load_reader(chosen.sentiment, chosen.phrases),
         engine=engine_of(transcriber),
         listen=ListenSettings(words=hears, interim_ms=chosen.interim_ms if hears else 0),
         redaction=load_policy(chosen.redaction),

@@ -35,7 +35,7 @@ class TranscribeCall(Stateful):
         assert setup.transcriber is not None
         self.call, self.rules_id = call, rules_id
         self.transcription = CallTranscription(
-            call, setup.transcriber, setup.hints.for_call(call), setup.redaction.for_call(call)
+            call, setup.transcriber, setup.hints.for_call(call), setup.redaction.for_call(call), setup.reader
         )
         self._next = 0
         self._pieces: int | None = None

@@ -30,6 +30,8 @@ OURS = (
     "model",
     "redaction",
     "hints",
+    "sentiment",
+    "phrases",
     "device",
     "compute_type",
     "beam_size",
@@ -99,9 +101,11 @@ def check_transcriber(chosen: settings.Settings) -> None:
     """Refuse hints and capacities that are none before any role starts; warn where more calls are planned than fit."""
     from streams.capacity import doubt, load_capacity
     from streams.hints import load_hints
+    from streams.language.catalogue import load_catalogue
     from streams.redaction_policy import load_policy
 
     load_hints(chosen.hints)
+    load_catalogue(chosen.phrases)
     load_policy(chosen.redaction)
     warning = doubt(load_capacity(chosen.capacity), chosen.model, chosen.calls_planned)
     if warning and "transcribe" in chosen.roles:

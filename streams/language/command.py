@@ -10,7 +10,7 @@ from typing import Any
 from audio.errors import VigieError
 from streams.language import WordReader, analyse, identify
 from streams.language.catalogue import load_catalogue
-from streams.language.reading import engine_of
+from streams.language.reading import load_reader
 from streams.language.sentiment import label_of
 from streams.language.text import LANGUAGES, language_code, tidy
 
@@ -54,9 +54,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.text is None:
         raise VigieError("no text is given", remedy='Write it in quotes: vigie explain "bonjour madame" --language fr')
-    found = explain(
-        _text_of(args), args.language, args.party, WordReader(engine_of(args.sentiment), load_catalogue(args.phrases))
-    )
+    found = explain(_text_of(args), args.language, args.party, load_reader(args.sentiment, args.phrases))
     print(json.dumps(found, ensure_ascii=False) if args.json else _written(found))
     return 0
 

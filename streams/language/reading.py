@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from streams.language.backchannels import is_backchannel
-from streams.language.catalogue import Catalogue, default_catalogue
+from streams.language.catalogue import Catalogue, default_catalogue, load_catalogue
 from streams.language.patterns import Line
 from streams.language.phrases import Phrase, find_phrases
 from streams.language.sentiment import Sentiment, sentiment
@@ -93,6 +94,15 @@ def _as_sure_as(feeling: Sentiment, heard: float | None) -> Sentiment:
     return Sentiment(
         score=feeling["score"], confidence=min(feeling["confidence"], float(heard)), because=feeling["because"]
     )
+
+
+def load_reader(engine: str = BuiltIn.name, phrases: str | Path | None = None, *, quantise: bool = False) -> WordReader:
+    """The reader of the settings `sentiment`, `phrases` and `sentiment_quantise`.
+
+    Raises:
+        VigieError: the model or the catalogue cannot be loaded.
+    """
+    return WordReader(engine_of(engine, quantise=quantise), load_catalogue(phrases))
 
 
 def engine_of(name: str, *, quantise: bool = False) -> SentimentEngine:

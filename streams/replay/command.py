@@ -47,6 +47,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rules", metavar="FILE", type=Path, help="alert rules (default: the bundled ones)")
     redaction_help = "what is hidden of the words: standard, strict, off, or a file that says which by tenant"
     parser.add_argument("--redaction", metavar="MODE|FILE", default="standard", help=redaction_help)
+    parser.add_argument(
+        "--sentiment", metavar="NAME|PATH", default="builtin", help="sentiment engine: builtin, or a model in ONNX"
+    )
+    parser.add_argument(
+        "--phrases", metavar="FILE", type=Path, help="a catalogue of phrases (default: the bundled one)"
+    )
     parser.add_argument("--hints", metavar="FILE", type=Path, help="prompts, hotwords, languages, by tenant and queue")
     parser.add_argument("--beam-size", metavar="N", type=_count, default=1, help="5 is better and slower (default: 1)")
     parser.add_argument("--window", choices=("short", "whole"), default="short", help="whole: the model's full 30 s")
@@ -151,6 +157,8 @@ def run(args: argparse.Namespace) -> int:
             threads,
             redaction=args.redaction,
             hints=str(args.hints) if args.hints else None,
+            sentiment=args.sentiment,
+            phrases=str(args.phrases) if args.phrases else None,
             beam_size=args.beam_size,
             whole_window=args.window == "whole",
             together=BATCH_UTTERANCES,
@@ -177,6 +185,7 @@ def _prepared(args: argparse.Namespace) -> tuple[Found, str, str]:
     """What to replay, and what all of it has in common; every mistake a caller can make shows here."""
     from streams.alerts.rules import load_rules
     from streams.hints import load_hints
+    from streams.language.catalogue import load_catalogue
     from streams.redaction_policy import load_policy
     from streams.replay.results import run_fingerprint
 
@@ -187,10 +196,13 @@ def _prepared(args: argparse.Namespace) -> tuple[Found, str, str]:
     _check_named(args)
     rules = load_rules(args.rules)
     load_hints(args.hints)
+    load_catalogue(args.phrases)
     extras = "+dnsmos" if args.dnsmos else ""
     extras += f"+redaction {load_policy(args.redaction).fingerprint}"
     if args.hints:
         extras += f"+hints {args.hints.read_bytes().hex()}"
+    extras += f"+sentiment {args.sentiment}" if args.sentiment != "builtin" else ""
+    extras += f"+phrases {args.phrases.read_bytes().hex()}" if args.phrases else ""
     extras += f"+beam {args.beam_size}" if args.beam_size > 1 else ""
     extras += "+whole" if args.window == "whole" else ""
     return _found(args), rules.version, run_fingerprint(rules.fingerprint + rules.version + extras, args.model)

@@ -58,6 +58,8 @@ class EngineSetup:
     redaction: str = "standard"
     """A mode, or a file that says which by tenant."""
     hints: str | None = None
+    sentiment: str = "builtin"
+    phrases: str | None = None
     beam_size: int = 1
     whole_window: bool = False
     together: int = 1
@@ -76,6 +78,7 @@ class LoadedEngine:
         from audio.whisper.windows import WindowSettings
         from streams.alerts.rules import load_rules
         from streams.hints import load_hints
+        from streams.language.reading import load_reader
         from streams.listen import ListenSettings
         from streams.monitor import MonitorSettings
         from streams.redaction_policy import load_policy
@@ -85,6 +88,7 @@ class LoadedEngine:
         self._rules = load_rules(setup.rules)
         self._redaction = load_policy(setup.redaction)
         self._hints = load_hints(Path(setup.hints) if setup.hints else None)
+        self._reader = load_reader(setup.sentiment, setup.phrases)
         settings = TranscriberSettings(
             beam_size=setup.beam_size,
             cpu_threads=setup.cpu_threads,
@@ -108,8 +112,8 @@ class LoadedEngine:
             return None
         hints, redaction = self._hints.for_call(call), self._redaction.for_call(call)
         if self._together > 1:
-            return BatchedTranscription(call, self._transcriber, hints, self._together, redaction)
-        return CallTranscription(call, self._transcriber, hints, redaction)
+            return BatchedTranscription(call, self._transcriber, hints, self._together, redaction, self._reader)
+        return CallTranscription(call, self._transcriber, hints, redaction, self._reader)
 
 
 @dataclass(slots=True)
