@@ -120,8 +120,8 @@ def load_setup(chosen: settings.Settings, role: str) -> Setup:
     from audio.vad import load_silero
     from audio.whisper.transcriber import load_transcriber
     from streams.hints import load_hints
-    from streams.language.reading import load_reader
     from streams.kafka.state import Rulebook, read_rules
+    from streams.language.reading import load_reader
     from streams.listen import ListenSettings
     from streams.redaction_policy import load_policy
 
