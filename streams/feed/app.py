@@ -20,6 +20,8 @@ from streams.feed.clips import Clips
 from streams.feed.database import Database
 from streams.feed.hub import Hub
 from streams.feed.metrics import exposition
+from streams.feed.oidc import Provider
+from streams.feed.oidc import router as oidc_router
 from streams.feed.sessions import Access
 from streams.feed.source import Actions, Source
 
@@ -49,6 +51,7 @@ def create_app(
     loopback: bool = False,
     access: Access | None = None,
     erasing: Erasing | None = None,
+    oidc: Provider | None = None,
 ) -> FastAPI:
     """The application over a store.
 
@@ -78,11 +81,13 @@ def create_app(
         redoc_url=None,
         openapi_url="/api/openapi.json",
     )
+    app.state.oidc = oidc
     app.state.access = access or Access(database, loopback=loopback, secure=not loopback)
     app.state.feed = Feed(database, absorber, hub, Actions(absorber, source), clips, erasing or Erasing())
     problems.install(app)
     app.middleware("http")(_with_headers)
     app.include_router(sessions.router)
+    app.include_router(oidc_router)
     app.include_router(api.router)
     _add_health(app, source)
     _add_page(app)

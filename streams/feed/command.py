@@ -18,7 +18,13 @@ EXAMPLE = """examples:
   vigie feed --broker localhost:9092 --no-login
   vigie feed --broker localhost:9092 --database postgresql://vigie@db/vigie --evidence clips/
   vigie feed --rebuild --broker localhost:9092"""
-NAMES = ("database", "feed_host", "feed_port", "group", "evidence", "words_days", "alerts_days", "secure_cookies")
+NAMES = ("database", "feed_host", "feed_port", "feed_url", "group", "evidence", "words_days", "alerts_days") + (
+    "secure_cookies",
+    "oidc_issuer",
+    "oidc_client_id",
+    "oidc_secret_file",
+    "oidc_label",
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +47,7 @@ def run(args: argparse.Namespace) -> int:
     from streams.feed.database import Database
     from streams.feed.forget import Expiry, Periods, clip_folder
     from streams.feed.kafka_source import KafkaSource
+    from streams.feed.oidc import provider_from
     from streams.feed.sessions import Access
     from streams.feed.webhooks import Deliverer
     from streams.kafka.topics import RETENTION_MS
@@ -53,7 +60,8 @@ def run(args: argparse.Namespace) -> int:
         from streams.feed.rebuild import empty
 
         empty(database)
-    if not args.no_login and not listed(database):
+    provider = provider_from(found)
+    if not args.no_login and provider is None and not listed(database):
         remedy = "Make one: vigie accounts add NAME --role admin. On this machine alone, --no-login also does"
         raise VigieError("there is no account yet", remedy=remedy, where=found.database)
     clips = FolderClips(found.evidence) if found.evidence else NoClips()
@@ -67,9 +75,10 @@ def run(args: argparse.Namespace) -> int:
     deliverer.start()
     try:
         secure = cookies_are_secure(found.secure_cookies, found.feed_host)
-        access = Access(database, loopback=args.no_login, secure=secure)
+        other = {"name": provider.label, "url": "/oidc/start"} if provider is not None else None
+        access = Access(database, loopback=args.no_login, secure=secure, oidc=other)
         erasing = Erasing(clip_folder(found.evidence), {**RETENTION_MS, **found.retention_ms()})
-        app = create_app(database, absorber, source, clips, access=access, erasing=erasing)
+        app = create_app(database, absorber, source, clips, access=access, erasing=erasing, oidc=provider)
         print(f"http://{found.feed_host}:{found.feed_port}/", flush=True)
         serve(app, found.feed_host, found.feed_port)
     finally:
