@@ -22,6 +22,7 @@ from streams.events import Record
 from streams.feed import tables as t
 from streams.feed.database import Database, insert
 from streams.feed.feedback import applied
+from streams.feed.hiding import hide_earlier
 from streams.feed.views import Row, View, alert_view, call_view, sentiment_of, timeline_of
 from streams.feed.webhooks import enqueue
 
@@ -314,6 +315,7 @@ def _take_utterance(batch: _Batch, item: Item) -> None:
     statement = insert(batch.connection, t.utterances).on_conflict_do_nothing()
     if batch.connection.execute(statement, values).rowcount:
         batch.utterances.append((record["call_id"], record))
+        batch.utterances += [(record["call_id"], changed) for changed in hide_earlier(batch.connection, record)]
 
 
 def _take_summary(batch: _Batch, item: Item) -> None:

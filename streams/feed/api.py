@@ -23,7 +23,7 @@ from streams.feed.forget import forget
 from streams.feed.hub import Hub
 from streams.feed.incidents import IncidentSettings, incidents
 from streams.feed.problems import RefusedError, documented, not_found
-from streams.feed.sessions import check, needs
+from streams.feed.sessions import check, needs, still_allowed
 from streams.feed.source import Actions
 from streams.kafka.clips import ClipFolder
 
@@ -343,11 +343,12 @@ def events(
     came = last_event_id if last_event_id and last_event_id.isascii() and last_event_id.isdigit() else None
     start = min(int(came), 2**52) if came else after
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_encoded(feed.hub, scope, start, call), headers=headers, media_type="text/event-stream")
+    stream = feed.hub.stream(scope, start, call, still_allowed(request))
+    return StreamingResponse(_encoded(stream), headers=headers, media_type="text/event-stream")
 
 
-async def _encoded(hub: Hub, scope: Scope, after: int | None, call_id: str | None) -> AsyncIterator[bytes]:
-    async for text in hub.stream(scope, after, call_id):
+async def _encoded(stream: AsyncIterator[str]) -> AsyncIterator[bytes]:
+    async for text in stream:
         yield text.encode()
 
 

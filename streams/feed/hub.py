@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +29,8 @@ READ_MAX = 1_000
 RESUME_MAX = 5_000
 """A browser that has missed more is told to load everything again."""
 WATCH_S = 0.5
+STILL_S = 5.0
+"""How often it is asked whether a client may go on."""
 RETRY_MS = 1_500
 
 
@@ -94,8 +97,15 @@ class Hub:
         except asyncio.QueueFull:
             client.lost = True
 
-    async def stream(self, scope: Scope, after: int | None, call_id: str | None = None) -> AsyncIterator[str]:
-        """One client's events as text of an event stream, from number `after` on (None: from now on)."""
+    async def stream(
+        self, scope: Scope, after: int | None, call_id: str | None = None, still: Callable[[], bool] = lambda: True
+    ) -> AsyncIterator[str]:
+        """One client's events as text of an event stream, from number `after` on (None: from now on).
+
+        Args:
+            still: whether the client may go on; asked every few seconds, so that a session that ends, or an account
+                that is changed, ends its streams too.
+        """
         client = _Client(scope, call_id)
         self._clients.add(client)
         try:
@@ -107,9 +117,13 @@ class Hub:
                         yield _text(event)
                     sent = max(sent, event.number)
             watching = _Watch(self._database, call_id) if call_id is not None else None
-            quiet_s = 0.0
+            quiet_s, asked_s = 0.0, time.monotonic()
             while not client.lost:
-                wait_s = WATCH_S if watching is not None else HEARTBEAT_S
+                if time.monotonic() - asked_s > STILL_S:
+                    if not await asyncio.to_thread(still):
+                        return
+                    asked_s = time.monotonic()
+                wait_s = WATCH_S if watching is not None else STILL_S
                 try:
                     event = await asyncio.wait_for(client.queue.get(), wait_s)
                 except TimeoutError:

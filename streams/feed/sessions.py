@@ -65,6 +65,19 @@ def needs(power: str) -> Callable[[Request], Scope]:
     return found
 
 
+def still_allowed(request: Request) -> Callable[[], bool]:
+    """Whether who asked would be let in again, to the same sites and queues."""
+    scope, _ = _who(request)
+
+    def ask() -> bool:
+        try:
+            return _who(request)[0] == scope
+        except RefusedError:
+            return False
+
+    return ask
+
+
 def check(scope: Scope, power: str) -> None:
     if not scope.may(power):
         raise RefusedError(403, "This account may not do that", remedy="Ask an administrator for the role or the scope")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from typing import Any
 
@@ -14,6 +15,7 @@ from fastapi.testclient import TestClient
 from audio.errors import VigieError
 from streams.feed import accounts, limits
 from streams.feed import tables_access as ta
+from streams.feed.access import everything
 from streams.feed.app import create_app
 from streams.feed.clips import Sound
 from streams.feed.clock import wall_ms
@@ -157,6 +159,29 @@ def test_events_of_another_site_never_come(house: House) -> None:
     found = events_of(store, 0, 2, session.scope)
     assert found
     assert all(data["site"] == MINE for _, _, data in found)
+
+
+def test_an_open_event_stream_ends_with_its_session(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    from streams.feed import hub as hubs
+
+    monkeypatch.setattr(hubs, "STILL_S", 0.05)
+    accounts.add_account(house.database, "amina", PASSWORD, "supervisor", [MINE])
+    cookie = accounts.open_session(house.database, "amina")
+
+    def still() -> bool:
+        return accounts.session_of(house.database, cookie) is not None
+
+    async def follow() -> list[str]:
+        hub = hubs.Hub(house.database)
+        running = asyncio.create_task(hub.run())
+        told = []
+        async for text in hub.stream(everything(), 0, None, still):
+            told.append(text)
+            accounts.change_account(house.database, "amina", {"sites": [THEIRS]})
+        running.cancel()
+        return told
+
+    assert asyncio.run(asyncio.wait_for(follow(), 20))
 
 
 def test_erasing_says_what_it_erased_and_nothing_is_left(house: House) -> None:
