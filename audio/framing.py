@@ -185,6 +185,11 @@ class Framer(Stateful):
         return self._next_block * BLOCK_MS
 
     @property
+    def reach_ms_max(self) -> int:
+        """The latest media time to which `advance` and `end` go from here."""
+        return self.emitted_ms + self.settings.pause_ms_max
+
+    @property
     def late_samples(self) -> tuple[int, int]:
         """Per party, native samples that came after their block had left without them."""
         return self._legs[0].late_samples, self._legs[1].late_samples
@@ -228,7 +233,7 @@ class Framer(Stateful):
         Raises:
             VigieError: `to_ms` is over `pause_ms_max` ahead.
         """
-        self._refuse_long_pause(to_ms, "to_ms")
+        self.refuse_long_pause(to_ms, "to_ms")
         self._newest_ticks = max(self._newest_ticks, to_ms * _TICKS_PER_MS)
         return [] if self._ended else self._ready()
 
@@ -244,7 +249,7 @@ class Framer(Stateful):
         if self._ended:
             return []
         if at_ms is not None:
-            self._refuse_long_pause(at_ms, "at_ms")
+            self.refuse_long_pause(at_ms, "at_ms")
         longest = max(leg.end_ticks for leg in self._legs)
         end_ticks = max(longest, (at_ms or 0) * _TICKS_PER_MS)
         self._ended = True
@@ -253,9 +258,10 @@ class Framer(Stateful):
             blocks.append(self._block(end_ticks))
         return blocks
 
-    def _refuse_long_pause(self, at_ms: int, field: str) -> None:
+    def refuse_long_pause(self, at_ms: int, field: str) -> None:
+        """Raises VigieError for a time past `reach_ms_max`."""
         ahead_ms = at_ms - self.emitted_ms
-        if ahead_ms > self.settings.pause_ms_max:
+        if at_ms > self.reach_ms_max:
             raise VigieError(
                 f"{at_ms} ms is {ahead_ms / 1000:.0f} s after the last audio",
                 remedy=f"Give media time of the call, at most {self.settings.pause_ms_max // 1000} s after it",

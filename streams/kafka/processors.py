@@ -132,10 +132,9 @@ class ListenCall(Stateful):
     def closed(self) -> bool:
         return self.listener.ended
 
-    @property
-    def reached_ms(self) -> int:
-        """Media time at which the newest audio ends."""
-        return self._reached_ms
+    def silent_end_ms(self, silent_ms: int) -> int:
+        """Media time at which the call is over when its audio has stopped for so long, as far as an end may reach."""
+        return min(self._reached_ms + silent_ms, self.listener.framer.reach_ms_max)
 
     def push(self, record: Any, offset: int) -> list[Emit]:
         """Take one record of the call. Raises VigieError for one that cannot be used; the call goes on without it."""
@@ -180,6 +179,8 @@ class ListenCall(Stateful):
     def _end(self, record: CallEnded, offset: int) -> list[Emit]:
         """A leg, or the call, is over. Each leg ends itself; an end that names no leg is of the whole call."""
         if record.at_ms is not None:
+            # First: a time that is refused and kept would have every later end refused as well.
+            self.listener.framer.refuse_long_pause(record.at_ms, "at_ms")
             self._end_ms = max(self._end_ms or 0, record.at_ms)
         if record.leg is not None:
             self._ended_legs.add(record.leg)
