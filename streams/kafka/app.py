@@ -369,7 +369,8 @@ class RoleApp:
             taken = max(book.accounts.inputs[topic].seen + 1, book.committed.get(topic, 0))
             lag = None if end is None else max(0, end - taken)
             behind += 1 if lag is None else lag
-            self.metrics.lag.labels(self.settings.role, topic, str(book.partition)).set(lag or 0)
+            if lag is not None:
+                self.metrics.lag.labels(self.settings.role, topic, str(book.partition)).set(lag)
         if behind:
             book.at_end_since_s = None
         elif book.at_end_since_s is None:

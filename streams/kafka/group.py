@@ -6,6 +6,7 @@ Whatever is private to them is here and in `delivery`; `tests/kafka/test_faust.p
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ DELIVERIES_MAX = 4
 RECORDS_MAX = 500
 """Of one fetch."""
 LINGER_S = 0.005
+END_KNOWN_MS_MAX = 5_000
+"""A broker that is there answers a fetch at least twice a second."""
 
 Offsets = dict[tuple[str, int], int]
 """By topic, without its prefix, and partition."""
@@ -148,12 +151,8 @@ class Group:
         await self._in_consumer(there)
 
     def end(self, topic: str, partition: int) -> int | None:
-        """The offset after the newest record, as of the last fetch; None between two assignments."""
-        try:
-            end: int | None = self._client.highwater(self._place(topic, partition))
-        except Exception:
-            return None
-        return end
+        """The offset after the newest record, as of the last fetch; None where nobody can say (`known_end`)."""
+        return known_end(self._client, self._place(topic, partition), time.time() * 1000)
 
     # Output ---------------------------------------------------------------------------------------------------------
 
@@ -186,6 +185,18 @@ class Group:
 
     async def _in_consumer(self, function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
         return await self._consumer._thread.call_thread(function, *args)
+
+
+def known_end(client: Any, place: TopicPartition, now_ms: float) -> int | None:
+    """What the aiokafka consumer knows of a partition's end; None between two assignments, and where the broker has
+    answered no fetch of late. What producers could not send meanwhile comes once it is back: until then a call that
+    was read to its end is not a silent one."""
+    try:
+        end: int | None = client.highwater(place)
+        answered_ms: int | None = client.last_poll_timestamp(place)
+    except Exception:
+        return None
+    return end if answered_ms is not None and now_ms - answered_ms < END_KNOWN_MS_MAX else None
 
 
 def _agent(topic: str, take: Callable[[str, Delivery], Awaitable[bool]]) -> Callable[[Any], Awaitable[None]]:
