@@ -15,6 +15,7 @@ import numpy as np
 
 from audio.chunk import BLOCK_MS, FRAME_MS, PARTIES, AudioChunk, Block, FrameFacts, LineState, Measure, Party
 from audio.echo import EchoDetector, EchoSettings
+from audio.errors import VigieError
 from audio.facts import FactsMaker
 from audio.faults import FaultDetector, FaultSettings
 from audio.framing import Framer, FramingSettings
@@ -31,6 +32,8 @@ from streams.conversation import Conversation, ConversationSettings
 from streams.events import CallEvent, CallInfo, EventKind, InterimPiece, Outputs, Pace, Record, SpeechPiece
 
 INTERIM_MS_MIN = 2 * BLOCK_MS
+EVENTS_HELD_MAX = 2_000
+"""Of a call, events that are told ahead of their time, and losses. A measurement that lists them all is under 1 MB."""
 BLOCKS_PER_MEASUREMENT = 4
 """One measurement every 1,024 ms: the nearest to a second on the grid of blocks."""
 
@@ -139,7 +142,18 @@ class Listener(Stateful):
         return out
 
     def event(self, event: CallEvent) -> None:
-        """Take a call event; it acts at the first block that ends after it."""
+        """Take a call event; it acts at the first block that ends after it. One of an unknown kind is ignored.
+
+        Raises:
+            VigieError: so many are held already that no line could have told them.
+        """
+        if event.kind not in set(EventKind):
+            return
+        if len(self._events) + len(self._lost) + len(self._open["gaps"]) >= EVENTS_HELD_MAX:
+            remedy = "Tell each change once, at the media time at which it happens"
+            raise VigieError(f"{EVENTS_HELD_MAX} events of this call wait already", remedy=remedy, field="at_ms")
+        if event.reason not in set(Reason):
+            event = dataclasses.replace(event, reason=None)  # nobody reads it, and the call's state would keep it
         if event.kind == EventKind.LOST:
             self._lost.append(event)
             past_ms = self._blocks * BLOCK_MS

@@ -11,6 +11,7 @@ knows Kafka or the time: `now_s` is given, and decides only when to save, what t
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import zlib
 from collections import Counter
@@ -35,7 +36,7 @@ from streams.kafka.processors import (
 from streams.kafka.records import CallEnded, CallStarted, SpeechEnded
 from streams.kafka.rows import Saved, newest, packed
 from streams.kafka.steps import Done, Input, Out, Row, Step
-from streams.kafka.topics import partition_of
+from streams.kafka.topics import STATE_BYTES_MAX, partition_of
 from streams.kafka.transcribing import Answer, TranscribeCall
 from streams.kafka.values import decoded, encoded, id_of, info_of, kind_of
 
@@ -43,6 +44,8 @@ REMEMBERED_S = 3_600
 CLIP_HELD_S_MAX = 1_200
 """A clip waits no longer than this for what nobody has told: its audio is kept for an hour."""
 CALL_ID_BYTES_MAX = 256
+ROW_BYTES_MAX = STATE_BYTES_MAX - 64_000
+"""What is left for a row beside its key and what Kafka puts around it."""
 log = logging.getLogger("vigie.stage")
 INPUTS = {
     "listen": ("calls.audio",),
@@ -145,7 +148,15 @@ class Stage:
         state = None if closed else call.processor.state()
         of = call.processor
         saved = Saved(of.call, of.rules_id, closed, call.absorbed, call.captured_ms, state)
-        return Row(call_id.encode(), packed(saved, self.fence), tuple(mine))
+        value = packed(saved, self.fence)
+        if len(value) > ROW_BYTES_MAX:
+            # The broker would refuse it, and every worker that tried again would fail: better that this one call says
+            # `restarted` after a restart.
+            self.counts["rows_too_large"] += 1
+            told = "a call's state of %s bytes is too large to be saved"
+            log.warning(told, len(value), extra={"call_id": call_id})
+            value = packed(dataclasses.replace(saved, state=None), self.fence)
+        return Row(call_id.encode(), value, tuple(mine))
 
     # Input ----------------------------------------------------------------------------------------------------------
 
@@ -400,7 +411,7 @@ class Stage:
         if silent_s < self.limits.silence_s_max or not self._propose(call, "end", now_s):
             return
         self.counts["timed_out"] += 1
-        end = CallEnded(call_id, processor.reached_ms + round(silent_s * 1000), "timed_out")
+        end = CallEnded(call_id, processor.silent_end_ms(round(silent_s * 1000)), "timed_out")
         yield from self._outs(call_id, [Emit("calls.audio", end)], None)
 
     def _unheard(
