@@ -107,9 +107,9 @@ def _exit(code: int) -> None:
 def serve(pages: Any, host: str, port: int) -> None:
     try:
         pages.start(host, port)
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         raise VigieError(
-            f"{host}:{port} cannot be used for metrics ({error.strerror})",
+            f"{host}:{port} cannot be used for metrics ({getattr(error, 'strerror', None) or error})",
             remedy="Name another --metrics-port, or 0 for none; role after role takes the next port",
             field="metrics_port",
         ) from error

@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
+import math
 import os
 import signal
 import subprocess
@@ -69,14 +70,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description, parser.epilog = DESCRIPTION, EXAMPLE
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     settings.add_arguments(parser, *settings.KAFKA, *settings.CREATING, *OURS)
-    parser.add_argument("--words-s-max", metavar="N", type=float, default=60.0, help=WORDS_HELP)
+    parser.add_argument("--words-s-max", metavar="N", type=_positive, default=60.0, help=WORDS_HELP)
     parser.add_argument(
-        "--in-flight-mb", metavar="N", type=float, default=32.0, help="input held at once (default: 32)"
+        "--in-flight-mb", metavar="N", type=_positive, default=32.0, help="input held at once (default: 32)"
     )
     parser.add_argument(
-        "--save-s", metavar="N", type=float, default=20.0, help="a call is saved so often (default: 20)"
+        "--save-s", metavar="N", type=_positive, default=20.0, help="a call is saved so often (default: 20)"
     )
     parser.add_argument("--only", help=argparse.SUPPRESS)
+
+
+def _positive(text: str) -> float:
+    """For argparse: with a bound of nothing, or of no number, a role would wait for ever."""
+    number = float(text)
+    if not (number > 0 and math.isfinite(number)):
+        raise ValueError(text)
+    return number
 
 
 def run(args: argparse.Namespace) -> int:

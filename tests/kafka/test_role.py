@@ -6,16 +6,22 @@ import json
 import logging
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from aiokafka import TopicPartition
 
+from audio.errors import VigieError
 from streams.alerts.rules import DEFAULT_PATH, load_rules
+from streams.cli import main
 from streams.kafka.accounts import Accounts
 from streams.kafka.book import SEEKS_MAX, Book, Forgetful
 from streams.kafka.compute import Compute, Result
+from streams.kafka.group import END_KNOWN_MS_MAX, known_end
 from streams.kafka.logs import JsonLines
 from streams.kafka.metrics import Metrics, Pages
+from streams.kafka.role import serve
 from streams.kafka.state import Rulebook
 from streams.kafka.steps import Done, Out, Row
 
@@ -135,3 +141,42 @@ def test_the_compute_thread_says_so_where_it_fails() -> None:
     compute._put("assign", ("not", "enough"))
     assert failed.wait(10)
     assert isinstance(told[0], ValueError)
+
+
+@pytest.mark.parametrize("port", [65_536, 99_999])
+def test_a_port_that_is_none_is_the_users_mistake(port: int) -> None:
+    pages = Pages(Metrics("listen"), lambda: True, lambda: True)
+    with pytest.raises(VigieError, match="metrics_port"):
+        serve(pages, "127.0.0.1", port)
+
+
+@pytest.mark.parametrize("flag", ["--words-s-max", "--in-flight-mb", "--save-s"])
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "x"])
+def test_a_bound_that_is_none_is_the_users_mistake(flag: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["worker", "--broker", "127.0.0.1:1", flag, value])
+    assert ended.value.code == 2
+    assert flag in capsys.readouterr().err
+
+
+@dataclass
+class Client:
+    """An aiokafka consumer that was last answered then."""
+
+    answered_ms: int | None
+
+    def highwater(self, place: TopicPartition) -> int:
+        assert place.partition == 0, "Partition is not assigned"
+        return 7
+
+    def last_poll_timestamp(self, place: TopicPartition) -> int | None:
+        assert place.partition == 0
+        return self.answered_ms
+
+
+def test_while_no_broker_answers_nobody_knows_where_a_partition_ends() -> None:
+    place, now_ms = TopicPartition("calls.audio", 0), 1_000_000.0
+    assert known_end(Client(999_500), place, now_ms) == 7
+    assert known_end(Client(999_500), place, now_ms + END_KNOWN_MS_MAX) is None
+    assert known_end(Client(None), place, now_ms) is None
+    assert known_end(Client(999_500), TopicPartition("calls.audio", 1), now_ms) is None, "between two assignments"
