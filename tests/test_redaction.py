@@ -71,6 +71,16 @@ def test_a_secret_is_marked_by_its_kind(language: str, text: str, kind: str) -> 
         assert redacted[mark["start"] : mark["end"]] == f"[{mark['kind']}]"
 
 
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [("en", "let me read that back one one one one"), ("fr", "je répète un un un un"), ("pt", "um um um um")],
+)
+def test_digits_that_are_articles_too_are_digits_in_a_row(language: str, text: str) -> None:
+    redacted, marks = redact_text(text, language)
+    assert marks
+    assert not {"one", "un", "um"} & set(redacted.split())
+
+
 @pytest.mark.parametrize(("language", "text"), OPEN)
 def test_prices_dates_and_hours_stay(language: str, text: str) -> None:
     assert redact_text(text, language) == (text, [])

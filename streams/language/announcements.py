@@ -17,8 +17,10 @@ from streams.language.text import LANGUAGES, Line, Token, compile_patterns, fold
 
 NUMBER, NOUN, AT = 1, 2, 4
 """What a word may be part of: a number, an announcement, a spoken address."""
-_MAYBE_AT, _DOT = 8, 16
+_MAYBE_AT, _DOT, _ARTICLE = 8, 16, 32
 """Words such as "at" and "chez" are part of an address where there is a dot as well."""
+ARTICLES_RUN = 3
+"""So many articles in a row ("one one one") are no articles but digits."""
 CERTAIN_AT = frozenset(
     ["arobase", "arrobase", "arobaze", "arobas", "arroba", "arrova", "aroubaz", "arobaz", "اروباز", "اروباس"]
 )
@@ -109,11 +111,15 @@ class Announcements:
 
     def heat(self, words: Sequence[Token]) -> int:
         """NUMBER, NOUN and AT, joined, as far as any of the words may be part of one; 0: there is no secret here."""
-        found = 0
+        found = run = 0
         seen = self._seen
         for token in words:
             known = seen.get(token.word)
-            found |= known[0] if known is not None else self._look(token.word)[0]
+            heat = known[0] if known is not None else self._look(token.word)[0]
+            found |= heat
+            run = run + 1 if heat & _ARTICLE else 0
+            if run >= ARTICLES_RUN:
+                found |= NUMBER
         if found & _MAYBE_AT and found & _DOT:
             found |= AT
         return found & (NUMBER | NOUN | AT)
@@ -136,6 +142,8 @@ class Announcements:
         spoken = numbers.begins(word) or word in numbers.times or (word[0] == "و" and word[1:] in numbers.values)
         if (spoken and word not in numbers.articles) or (not spoken and written_digits(word)):
             heat |= NUMBER
+        if spoken and word in numbers.articles:
+            heat |= _ARTICLE
         if word in CERTAIN_AT or word in self.providers:
             heat |= AT
         heat |= (_MAYBE_AT if word in self.at else 0) | (_DOT if word in self.dot or word in self._tails else 0)
