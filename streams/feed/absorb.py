@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -23,6 +23,7 @@ from streams.feed import tables as t
 from streams.feed.database import Database, insert
 from streams.feed.feedback import applied
 from streams.feed.hiding import hide_earlier
+from streams.feed.storable import storable
 from streams.feed.views import Row, View, alert_view, call_view, sentiment_of, timeline_of
 from streams.feed.webhooks import enqueue
 
@@ -88,7 +89,8 @@ class Absorber:
     def absorb(self, items: Iterable[Item], now: int) -> None:
         """Take in a batch, in its order; `now` is the wall clock in Unix milliseconds."""
         with self._lock:
-            number, feedback = self._write(list(items), now)
+            clean = [replace(item, record=storable(item.record)) for item in items]
+            number, feedback = self._write(clean, now)
         for listener in self._listeners:
             listener(number, feedback)
 

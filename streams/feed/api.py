@@ -28,11 +28,11 @@ from streams.feed.source import Actions
 from streams.kafka.clips import ClipFolder
 
 router = APIRouter(prefix="/api", responses=documented(401, 403, 422, 503))
-Names = Annotated[list[Annotated[str, Query(max_length=200)]], Query()]
+Names = Annotated[list[m.Name], Query()]
 Number = Annotated[int | None, Query(ge=0, le=2**52)]
 Limit = Annotated[int, Query(ge=1, le=queries.LIMIT_MAX)]
 Cursor = Annotated[str | None, Query(max_length=200)]
-Identity = Annotated[str, Path(min_length=1, max_length=300)]
+Identity = Annotated[m.Identity, Path(min_length=1)]
 Viewer = Annotated[Scope, Depends(needs("alerts"))]
 Reader = Annotated[Scope, Depends(needs("words"))]
 Hearer = Annotated[Scope, Depends(needs("audio"))]
@@ -83,8 +83,8 @@ def alerts(
     rule: Names = [],  # noqa: B006
     cause: Names = [],  # noqa: B006
     party: Annotated[list[PARTIES], Query()] = [],  # noqa: B006
-    call: Annotated[str | None, Query(max_length=300)] = None,
-    assigned: Annotated[str | None, Query(max_length=200)] = None,
+    call: m.Identity | None = None,
+    assigned: m.Name | None = None,
     acknowledged: bool | None = None,
     from_at: Annotated[int | None, Query(alias="from", ge=0, le=2**52)] = None,
     to_at: Annotated[int | None, Query(alias="to", ge=0, le=2**52)] = None,
@@ -109,7 +109,7 @@ def alert(feed: Served, scope: Viewer, alert_id: Identity) -> Any:
         return queries.view_of(connection, row, feed.clips.describe, wall_ms())
 
 
-@router.post("/alerts/{alert_id}/{verb}", response_model=m.Alert, responses=documented(404))
+@router.post("/alerts/{alert_id}/{verb}", response_model=m.Alert, responses=documented(400, 404))
 async def act(
     feed: Served,
     scope: Actor,
@@ -208,7 +208,7 @@ def calls(
     coverage: Annotated[list[Literal["live", "monitored", "partial", "unmonitored"]], Query()] = [],  # noqa: B006
     cause: Names = [],  # noqa: B006
     health_max: Annotated[float | None, Query(ge=0, le=100)] = None,
-    q: Annotated[str | None, Query(max_length=200)] = None,
+    q: m.Name | None = None,
     from_at: Annotated[int | None, Query(alias="from", ge=0, le=2**52)] = None,
     to_at: Annotated[int | None, Query(alias="to", ge=0, le=2**52)] = None,
     sort: Literal["newest", "health", "longest"] = "newest",
@@ -323,13 +323,16 @@ def choices(feed: Served, scope: Viewer) -> Any:
 @router.get(
     "/events",
     response_class=StreamingResponse,
-    responses={200: {"description": "Server-sent events", "content": {"text/event-stream": {}}}},
+    responses={
+        **documented(404),
+        200: {"description": "Server-sent events", "content": {"text/event-stream": {}}},
+    },
 )
 def events(
     feed: Served,
     scope: Viewer,
     request: Request,
-    call: Annotated[str | None, Query(max_length=300)] = None,
+    call: m.Identity | None = None,
     after: Number = None,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=30)] = None,
 ) -> Response:

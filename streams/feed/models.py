@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Severity = Literal["critical", "warning", "info"]
 Party = Literal["agent", "customer", "both"]
-Text = Annotated[str, Field(max_length=2_000)]
+NO_NUL = r"^[^\x00]*$"
+"""Of every text that reaches the store: PostgreSQL takes no NUL."""
+Text = Annotated[str, StringConstraints(max_length=2_000, pattern=NO_NUL)]
+Name = Annotated[str, StringConstraints(max_length=200, pattern=NO_NUL)]
+Identity = Annotated[str, StringConstraints(max_length=300, pattern=NO_NUL)]
 
 
 class Open(BaseModel):
@@ -23,7 +27,7 @@ class Asked(BaseModel):
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"reason": "known, the line is changed"}]}
     )
-    to: Annotated[str, Field(max_length=200)] | None = None
+    to: Name | None = None
     minutes: Annotated[int, Field(ge=1, le=1440)] | None = None
     reason: Text | None = None
     text: Text | None = None

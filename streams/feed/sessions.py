@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from streams.feed import accounts, audit, limits
@@ -137,7 +137,7 @@ def login_form(request: Request, response: Response) -> dict[str, Any]:
 @router.post("/login", include_in_schema=False)
 def log_in(
     request: Request,
-    name: Annotated[str, Form(max_length=200)] = "",
+    name: Annotated[m.Name, Form()] = "",
     password: Annotated[str, Form(max_length=2_000)] = "",
     csrf: Annotated[str, Form(max_length=200)] = "",
     next: Annotated[str, Form(max_length=2_000)] = "/",
@@ -216,13 +216,13 @@ def _refused(next_path: str, error: str, **more: Any) -> Response:
 def audit_log(
     request: Request,
     scope: Annotated[Scope, Depends(needs("admin"))],
-    who: str | None = None,
-    what: str | None = None,
-    call: str | None = None,
-    limit: int = 100,
-    cursor: str | None = None,
+    who: m.Name | None = None,
+    what: m.Name | None = None,
+    call: m.Identity | None = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    cursor: m.Name | None = None,
 ) -> JSONResponse:
     """Who heard or read what, who did what, who was refused; the newest first. For administrators."""
     with access_of(request).database.reading() as connection:
-        found = audit.entries(connection, scope, who, what, call, max(1, min(500, limit)), cursor)
+        found = audit.entries(connection, scope, who, what, call, limit, cursor)
     return JSONResponse(found)

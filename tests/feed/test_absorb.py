@@ -15,7 +15,9 @@ from streams.feed import tables as t
 from streams.feed.absorb import Absorber, Item
 from streams.feed.clips import NoClips
 from streams.feed.database import Database
+from streams.feed.storable import storable
 from streams.kafka.serde import decode_json, encode_json
+from tests.feed.conftest import Store
 from tests.feed.records import T0, alert, feedback, measurement, summary, utterance, whole_call
 
 NAMES = {"measurements": "measurement", "alerts": "alert", "utterances": "utterance", "summaries": "summary"}
@@ -152,3 +154,18 @@ def test_records_of_an_erased_call_are_passed_over(tmp_path: Path) -> None:
     with database.reading() as connection:
         assert set(connection.execute(sa.select(t.calls.c.call_id)).scalars()) == {"c1", "c2"}
     assert absorber.dropped == sum(record["call_id"] == "c0" for _, record in CALLS)
+
+
+@pytest.mark.parametrize("bad", ["a\0b", "a\ud800b"])
+def test_a_record_with_a_character_that_no_store_takes_does_not_stop_the_feed(store: Store, bad: str) -> None:
+    store.take(("measurements", measurement(bad, 0, site=bad)))
+    store.take(("alerts", alert(bad, bad)), ("utterances", utterance(bad, 1, bad)))
+    columns = (t.calls.c.call_id, t.alerts.c.call_id, t.alerts.c.alert_id, t.utterances.c.text)
+    with store.database.reading() as connection:
+        found = [connection.execute(sa.select(column)).scalar_one() for column in columns]
+    assert found == ["a\N{REPLACEMENT CHARACTER}b"] * 4
+
+
+def test_a_record_that_every_store_takes_is_left_as_it_is() -> None:
+    record = whole_call("call-1")[0][1]
+    assert storable(record) is record
