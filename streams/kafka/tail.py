@@ -243,5 +243,7 @@ def _print(text: str) -> None:
         print(text, flush=True)
     except BrokenPipeError:
         raise _ReaderGoneError from None
+    except OSError as error:  # as it stands it would pass for a broker's
+        raise VigieError(f"the output cannot be written ({error.strerror})", remedy="Make room for it") from None
     except UnicodeEncodeError:
         print(text.encode("ascii", "backslashreplace").decode(), flush=True)

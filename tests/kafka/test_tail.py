@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from kafka import KafkaProducer, TopicPartition
 
 from audio.errors import VigieError
 from streams import cli
+from streams.kafka import tail
 from streams.kafka.connection import Connection
 from streams.kafka.lines import Filter
 from streams.kafka.serde import encode_audio, encode_json, key_of
@@ -287,3 +289,12 @@ def test_it_ends_quietly_when_nobody_wants_more(filled: list[str], end: str) -> 
         producer.close()
     assert process.wait(60) == 0
     assert process.stderr.read() == ""
+
+
+def test_an_output_that_is_full_is_not_the_brokers_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("builtins.print", full)
+    with pytest.raises(VigieError, match="cannot be written"):
+        tail._print("a line")
