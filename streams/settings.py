@@ -83,6 +83,7 @@ class Settings:
     oidc_issuer: str | None = _setting(None, "the identity provider of the page's users (OpenID Connect)", "URL")
     oidc_client_id: str | None = _setting(None, "what the provider calls us", "ID")
     oidc_secret_file: Path | None = _setting(None, "holds the secret that we share with it", "FILE")
+    oidc_claims: str | None = _setting(None, "its claims for name, role, sites, queues: role=groups,sites=site", "LIST")
     oidc_label: str = _setting("OpenID Connect", "what the login page calls it", "TEXT")
     metrics_host: str = _setting("127.0.0.1", "where metrics and health are served", "HOST")
     metrics_port: int = _setting(9464, "and on which port; 0: nowhere", "N")

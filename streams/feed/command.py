@@ -23,6 +23,7 @@ NAMES = ("database", "feed_host", "feed_port", "feed_url", "group", "evidence", 
     "oidc_issuer",
     "oidc_client_id",
     "oidc_secret_file",
+    "oidc_claims",
     "oidc_label",
 )
 

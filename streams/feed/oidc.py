@@ -2,6 +2,7 @@
 
 Who may see what comes from claims of the ID token, or from an account made with `vigie accounts add NAME --no-password`.
 An account with a password of its own is never entered this way: a provider's user of the same name is another person.
+An account belongs to the first user (`sub`) who enters it: names and addresses can change hands, or be chosen by a user.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 import sqlalchemy as sa
@@ -38,6 +39,8 @@ WAY_S = 600
 """How long somebody may take at the provider."""
 TIMEOUT_S = 10.0
 LEEWAY_S = 60
+PLACES = ("issuer", "authorization_endpoint", "token_endpoint", "jwks_uri")
+CLAIMS = {"name": "email", "role": "vigie_role", "sites": "vigie_sites", "queues": "vigie_queues"}
 ALGORITHMS = ["RS256", "ES256", "PS256", "EdDSA"]
 log = logging.getLogger("vigie.feed")
 router = APIRouter(prefix="/oidc")
@@ -76,14 +79,19 @@ class Provider:
             if self._said is None:
                 url = self.issuer.rstrip("/") + "/.well-known/openid-configuration"
                 found = self._json(url)
-                if found.get("issuer", "").rstrip("/") != self.issuer.rstrip("/"):
+                if not isinstance(found, dict) or not all(isinstance(found.get(name), str) for name in PLACES):
+                    raise OidcError(f"{url} does not tell {', '.join(PLACES)}")
+                if found["issuer"].rstrip("/") != self.issuer.rstrip("/"):
                     raise OidcError("the provider calls itself otherwise than oidc_issuer")
                 self._said = found
             return self._said
 
     def keys(self, *, anew: bool = False) -> KeySet:
         if self._keys is None or anew:
-            self._keys = KeySet.import_key_set(self._json(self.said()["jwks_uri"]))
+            try:
+                self._keys = KeySet.import_key_set(self._json(self.said()["jwks_uri"]))
+            except (JoseError, ValueError, KeyError, TypeError) as error:
+                raise OidcError(f"the provider's keys cannot be read: {type(error).__name__}") from error
         return self._keys
 
     def _json(self, url: str) -> Any:
@@ -92,7 +100,7 @@ class Provider:
                 answer = client.get(url)
                 answer.raise_for_status()
                 return answer.json()
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             raise OidcError(f"{url}: {type(error).__name__}") from error
 
     def claims_of(self, code: str, verifier: str, nonce: str) -> dict[str, Any]:
@@ -105,7 +113,7 @@ class Provider:
                 answer = client.post(self.said()["token_endpoint"], data=form, auth=auth)
                 answer.raise_for_status()
                 token = answer.json()["id_token"]
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
             raise OidcError(f"no ID token for the code: {type(error).__name__}") from error
         return self._checked(token, nonce)
 
@@ -117,6 +125,7 @@ class Provider:
                 iss={"essential": True, "value": self.said()["issuer"]},
                 aud={"essential": True, "value": self.client_id},
                 exp={"essential": True},
+                sub={"essential": True},
                 nonce={"essential": True, "value": nonce},
             )
             registry.validate(decoded)
@@ -183,27 +192,50 @@ def back(request: Request, code: str = "", state: str = "", error: str = "") -> 
 
 def account_of(database: Database, provider: Provider, claims: Mapping[str, Any]) -> str:
     """The account of a provider's user, made or brought to what the claims say. Raises OidcError."""
-    named = {"name": "email", "role": "vigie_role", "sites": "vigie_sites", "queues": "vigie_queues", **provider.claims}
-    name = claims.get(named["name"]) or claims.get("preferred_username") or claims.get("sub")
-    if not isinstance(name, str) or not accounts.NAME.fullmatch(name):
-        raise OidcError("the claims tell no name")
-    told = {key: claims[named[key]] for key in ("role", "sites", "queues") if claims.get(named[key]) is not None}
-    places = {key: _names(value) for key, value in told.items() if key != "role"}
+    named = {**CLAIMS, **provider.claims}
+    subject = f"{provider.issuer.rstrip('/')} {claims['sub']}"
+    told: dict[str, Any] = {}
+    if (role := claims.get(named["role"])) is not None:
+        told["role"] = _role(role)
+    told |= {key: _names(claims[named[key]]) for key in ("sites", "queues") if claims.get(named[key]) is not None}
     a = ta.accounts.c
     with database.writing() as connection:
-        row = connection.execute(sa.select(ta.accounts).where(a.name == name)).mappings().one_or_none()
-        if row is not None and (row["password"] is not None or not row["enabled"]):
-            raise OidcError("a local account has that name" if row["password"] is not None else "it is disabled")
-        if "role" in told and told["role"] not in set(Role):
-            raise OidcError("the claims tell a role that is none of ours")
+        known = sa.select(ta.accounts)
+        row = connection.execute(known.where(a.subject == subject)).mappings().one_or_none()
+        name = row["name"] if row is not None else _name(claims, named["name"])
+        row = row or connection.execute(known.where(a.name == name)).mappings().one_or_none()
         if row is None:
             if "role" not in told:
                 raise OidcError("nobody has given this user a role")
-            values = {"name": name, "password": None, "sites": None, "queues": None, **told, **places}
+            values = {"name": name, "password": None, "sites": None, "queues": None, **told, "subject": subject}
             connection.execute(ta.accounts.insert(), {**values, "created_at": wall_ms()})
-        elif told:
-            connection.execute(ta.accounts.update().where(a.name == name).values({**told, **places}))
+            return str(name)
+        if row["password"] is not None:
+            raise OidcError("a local account has that name")
+        if not row["enabled"]:
+            raise OidcError("the account is disabled")
+        if row["subject"] not in (None, subject):
+            raise OidcError("the account belongs to another user of the provider")
+        connection.execute(ta.accounts.update().where(a.name == name).values({**told, "subject": subject}))
+    return str(name)
+
+
+def _name(claims: Mapping[str, Any], claim: str) -> str:
+    name = claims.get(claim) or claims["sub"]
+    if not isinstance(name, str) or not accounts.NAME.fullmatch(name):
+        raise OidcError("the claims tell no name")
+    if claim == "email" and claims.get("email_verified") is False:
+        raise OidcError("the provider has not verified the address")
     return name
+
+
+def _role(value: Any) -> str:
+    """The highest of our roles among the claim's; providers send one name or a list."""
+    names = value if isinstance(value, list) else [value]
+    found = [role.value for role in (Role.ADMIN, Role.SUPERVISOR, Role.ANALYST) if role.value in names]
+    if not found:
+        raise OidcError("the claims tell no role of ours")
+    return found[0]
 
 
 def _names(value: Any) -> list[str]:
@@ -237,6 +269,22 @@ def provider_from(settings: Any) -> Provider | None:
     for name in ("oidc_client_id", "feed_url"):
         if not getattr(settings, name):
             raise VigieError("OpenID Connect needs it", remedy=f"Set {name}", field=name)
+    where = urlsplit(settings.oidc_issuer)
+    if where.scheme != "https" and where.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise VigieError(
+            "the provider must be reached by https", remedy="Give an https:// address", field="oidc_issuer"
+        )
     secret = read_secret(settings.oidc_secret_file, "oidc_secret_file")
     redirect = settings.feed_url.rstrip("/") + "/oidc/back"
-    return Provider(settings.oidc_issuer, settings.oidc_client_id, secret, redirect, settings.oidc_label)
+    claims = claims_named(settings.oidc_claims)
+    return Provider(settings.oidc_issuer, settings.oidc_client_id, secret, redirect, settings.oidc_label, claims)
+
+
+def claims_named(text: str | None) -> dict[str, str]:
+    """`role=groups,sites=site` as a mapping. Raises VigieError."""
+    pairs = [piece.partition("=") for piece in (text or "").split(",") if piece.strip()]
+    found = {name.strip(): claim.strip() for name, _, claim in pairs}
+    if not set(found) <= set(CLAIMS) or not all(found.values()):
+        remedy = "Write name=CLAIM,role=CLAIM,sites=CLAIM,queues=CLAIM, or some of them"
+        raise VigieError("it names no claims", remedy=remedy, field="oidc_claims")
+    return found

@@ -18,8 +18,11 @@ accounts = sa.Table(
     sa.Column("queues", sa.JSON),
     sa.Column("enabled", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("created_at", sa.BigInteger, nullable=False),
+    sa.Column("subject", sa.String),
+    sa.Index("accounts_subject", "subject", unique=True),
 )
-"""`password`: argon2; NULL: comes in by OpenID Connect only. `sites`, `queues`: JSON null is all of them."""
+"""`password`: argon2; NULL: comes in by OpenID Connect only. `sites`, `queues`: JSON null is all of them.
+`subject`: who that is at the identity provider, from the first time they came in."""
 
 sessions = sa.Table(
     "sessions",

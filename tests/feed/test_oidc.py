@@ -13,10 +13,11 @@ from fastapi.testclient import TestClient
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
+from audio.errors import VigieError
 from streams.feed import accounts
 from streams.feed.app import create_app
 from streams.feed.clips import NoClips
-from streams.feed.oidc import Provider
+from streams.feed.oidc import Provider, claims_named
 from streams.feed.sessions import Access
 from streams.feed.source import LocalSource
 from tests.feed.conftest import Store
@@ -35,11 +36,14 @@ class FakeProvider(httpx.BaseTransport):
             "vigie_sites": ["rabat"],
         }
         self.wrong: dict[str, Any] = {}
+        self.nonsense: dict[str, Any] = {}
         self.signed_by = self.key
         self.asked: dict[str, str] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path
+        if path in self.nonsense:
+            return httpx.Response(200, json=self.nonsense[path])
         if path == "/.well-known/openid-configuration":
             places = {"authorization_endpoint": "/auth", "token_endpoint": "/token", "jwks_uri": "/keys"}
             return httpx.Response(200, json={"issuer": ISSUER, **{k: ISSUER + v for k, v in places.items()}})
@@ -88,7 +92,9 @@ def test_a_user_of_the_provider_comes_in_with_the_role_and_sites_of_the_claims(d
 @pytest.mark.parametrize(
     "wrong",
     [{"iss": "https://evil.example"}, {"aud": "another"}, {"exp": 1}, {"nonce": "another"}, {"vigie_role": "boss"},
-     {"email": "a b", "preferred_username": None, "sub": "<x>"}, {"vigie_sites": 7}, {"vigie_role": None}],
+     {"email": "a b", "preferred_username": None, "sub": "<x>"}, {"vigie_sites": 7}, {"vigie_role": None}, {"vigie_role": 7},
+     {"vigie_role": ["boss"]}, {"sub": None},
+     {"email_verified": False}],
 )  # fmt: skip
 def test_a_token_that_is_not_right_lets_nobody_in(door: Door, wrong: dict[str, Any]) -> None:
     door.fake.wrong = wrong
@@ -129,3 +135,44 @@ def test_an_account_made_beforehand_keeps_its_role_where_the_claims_say_none(doo
 
 def test_it_leads_to_our_own_pages_only(door: Door) -> None:
     assert door.go("//evil.example").headers["location"] == "/"
+
+
+def test_an_account_belongs_to_the_first_user_who_entered_it(door: Door) -> None:
+    door.go()
+    door.client.cookies.clear()
+    door.fake.wrong = {"sub": "2"}
+    assert "error=oidc" in door.go().headers["location"]
+    assert door.client.get("/api/me").status_code == 401
+    door.fake.wrong = {"email": "amina.b@example.org"}  # the same person under a new address
+    door.go()
+    assert door.client.get("/api/me").json()["user"] == "amina@example.org"
+
+
+def test_a_name_that_a_user_chooses_is_not_taken_for_an_address(door: Door) -> None:
+    accounts.add_account(door.store.database, "amina@example.org", None, "admin")
+    door.fake.claims = {"preferred_username": "amina@example.org"}
+    assert "error=oidc" in door.go().headers["location"]
+
+
+def test_the_highest_of_several_roles_counts(door: Door) -> None:
+    door.fake.claims["vigie_role"] = ["staff", "analyst", "supervisor"]
+    door.go()
+    assert door.client.get("/api/me").json()["role"] == "supervisor"
+
+
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys"])
+@pytest.mark.parametrize("said", [[], {}, {"issuer": ISSUER, "keys": 7}])
+def test_a_provider_that_answers_nonsense_lets_nobody_in(door: Door, path: str, said: Any) -> None:
+    door.fake.nonsense = {path: said}
+    if path == "/keys":
+        assert "error=oidc" in door.go().headers["location"]
+    else:
+        assert "error=oidc" in door.client.get("/oidc/start").headers["location"]
+
+
+def test_claims_are_named_in_the_settings() -> None:
+    assert claims_named("role=groups, sites = site") == {"role": "groups", "sites": "site"}
+    assert claims_named(None) == {}
+    for wrong in ("boss=x", "role", "role="):
+        with pytest.raises(VigieError, match="claims"):
+            claims_named(wrong)
