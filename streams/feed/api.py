@@ -23,11 +23,11 @@ from streams.feed.forget import forget
 from streams.feed.hub import Hub
 from streams.feed.incidents import IncidentSettings, incidents
 from streams.feed.problems import RefusedError, documented, not_found
-from streams.feed.sessions import check, needs, still_allowed
+from streams.feed.sessions import WAYS_IN, check, needs, still_allowed
 from streams.feed.source import Actions
 from streams.kafka.clips import ClipFolder
 
-router = APIRouter(prefix="/api", responses=documented(401, 403, 422, 503))
+router = APIRouter(prefix="/api", responses=documented(401, 403, 422, 503), dependencies=WAYS_IN)
 Names = Annotated[list[m.Name], Query()]
 Number = Annotated[int | None, Query(ge=0, le=2**52)]
 Limit = Annotated[int, Query(ge=1, le=queries.LIMIT_MAX)]

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Query, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.security import APIKeyCookie, HTTPBearer
 
 from streams.feed import accounts, audit, limits
 from streams.feed import models as m
@@ -23,6 +24,11 @@ from streams.feed.problems import RefusedError, documented
 SESSION_COOKIE, CSRF_COOKIE, LOGIN_COOKIE = "vigie_session", "vigie_csrf", "vigie_login"
 CSRF_HEADER = "X-CSRF-Token"
 LOGIN_S = 3_600
+WAYS_IN = [
+    Depends(HTTPBearer(auto_error=False, description="A program's token: `vigie accounts token`")),
+    Depends(APIKeyCookie(name=SESSION_COOKIE, auto_error=False, description="A person's session")),
+]
+"""For the OpenAPI document; `needs` is what lets in or refuses."""
 router = APIRouter()
 
 
@@ -105,7 +111,7 @@ def _check_csrf(sent: str, wanted: str) -> None:
         raise RefusedError(403, "The page is out of date", remedy="Load it again")
 
 
-@router.get("/api/me", response_model=m.Me, responses=documented(401))
+@router.get("/api/me", response_model=m.Me, responses=documented(401), dependencies=WAYS_IN)
 def me(request: Request, response: Response, scope: Annotated[Scope, Depends(needs("alerts"))]) -> m.Me:
     """Who am I, and what may I see? `csrf` is what actions must bring as X-CSRF-Token."""
     access = access_of(request)
@@ -212,7 +218,7 @@ def _refused(next_path: str, error: str, **more: Any) -> Response:
     return RedirectResponse(f"/login?{query}", 303)
 
 
-@router.get("/api/audit", responses=documented(401, 403, 422))
+@router.get("/api/audit", responses=documented(401, 403, 422), dependencies=WAYS_IN)
 def audit_log(
     request: Request,
     scope: Annotated[Scope, Depends(needs("admin"))],
