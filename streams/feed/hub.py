@@ -11,7 +11,7 @@ import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -114,7 +114,7 @@ class Hub:
             if after is not None:
                 for event in await self._missed(after):
                     if event.kind == "reset" or client.wants(event):
-                        yield _text(event)
+                        yield event.text
                     sent = max(sent, event.number)
             watching = _Watch(self._database, call_id) if call_id is not None else None
             quiet_s, asked_s = 0.0, time.monotonic()
@@ -131,7 +131,7 @@ class Hub:
                 else:
                     if event.number > sent:
                         sent, quiet_s = event.number, 0.0
-                        yield _text(event)
+                        yield event.text
                 if watching is not None:
                     for text in await watching.news():
                         quiet_s = 0.0
@@ -148,7 +148,7 @@ class Hub:
         missed = await asyncio.to_thread(self._read, after, RESUME_MAX + 1)
         newest = missed[-1].number if missed else self._number
         if len(missed) > RESUME_MAX or after > max(newest, self._number) or (oldest is not None and after < oldest - 1):
-            return [Event(max(newest, self._number), "reset", None, None, None, "{}")]
+            return [_ready(Event(max(newest, self._number), "reset", None, None, None, "{}"))]
         return missed
 
     def _newest(self) -> int:
@@ -164,7 +164,8 @@ class Hub:
         query = sa.select(e.number, e.kind, e.call_id, e.site, e.queue, e.data).where(e.number > after)
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(e.number).limit(limit)).all()
-        return [Event(*row) for row in rows]
+        # Worked out once, for however many clients.
+        return [_ready(Event(*row)) for row in rows]
 
 
 class _Watch:
@@ -190,9 +191,10 @@ class _Watch:
         return found
 
 
-def _text(event: Event) -> str:
-    text = event.text
-    if event.kind in ("alert", "call") and text.startswith("{"):
+def _ready(event: Event) -> Event:
+    """The event as it goes over the line."""
+    data = event.text
+    if event.kind in ("alert", "call") and data.startswith("{"):
         # The view was written before its number was known.
-        text = json.dumps({**json.loads(text), "changed": event.number}, ensure_ascii=False)
-    return f"id: {event.number}\nevent: {event.kind}\ndata: {text}\n\n"
+        data = json.dumps({**json.loads(data), "changed": event.number}, ensure_ascii=False)
+    return replace(event, text=f"id: {event.number}\nevent: {event.kind}\ndata: {data}\n\n")
