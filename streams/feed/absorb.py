@@ -261,6 +261,8 @@ def _move_alerts(batch: _Batch, call: dict[str, Any]) -> None:
     for name, value in place.items():
         column = t.alerts.c[name]
         which = (t.alerts.c.call_id == call["call_id"], column.is_(None))
+        # Told anew: those who see this site only have not heard of it.
+        batch.alerts |= dict.fromkeys(batch.connection.execute(sa.select(t.alerts.c.alert_id).where(*which)).scalars())
         batch.connection.execute(t.alerts.update().where(*which).values({name: value}))
 
 

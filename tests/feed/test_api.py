@@ -197,6 +197,14 @@ def test_events_reach_only_those_who_may_see_the_call(store: Store) -> None:
     assert {data["call_id"] for _, _, data in found} == {"c2"}
 
 
+def test_an_alert_whose_place_is_told_later_reaches_those_of_that_place(store: Store) -> None:
+    nowhere = dict.fromkeys(("agent", "queue", "site", "trunk", "language"))
+    store.take(("alerts", alert("c1", "a", **nowhere)))
+    store.take(*live("c1", site="dakar"))
+    found = events_of(store, 0, 2, limited("amina", "supervisor", ["dakar"], None))
+    assert {kind for _, kind, data in found if data["site"] == "dakar"} == {"alert", "call"}
+
+
 def test_who_watches_a_call_gets_its_words(store: Store) -> None:
     store.take(*live("c1"), ("utterances", utterance("c1", 1, "bonjour")))
     assert [kind for _, kind, _ in events_of(store, 0, 2, call="c1")] == ["call", "utterance"]
