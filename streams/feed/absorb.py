@@ -26,6 +26,7 @@ from streams.feed.hiding import hide_earlier
 from streams.feed.storable import storable
 from streams.feed.views import Row, View, alert_view, call_view, sentiment_of, timeline_of
 from streams.feed.webhooks import enqueue
+from streams.supervise import TERMINAL_STATES
 
 RANKS = {"critical": 0, "warning": 1, "info": 2}
 EVENTS_KEPT_MS = 3_600_000
@@ -33,7 +34,7 @@ PRUNE_EVERY = 500
 CALL_TOLD_MS = 10_000
 """A live call whose figures alone go on is told of this often; what changes its look is told at once."""
 ADD_EVENT = t.events.insert()
-TERMINAL = ("final", "empty", "given_up", "failed")
+TENANT_UNKNOWN = "default"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ class Absorber:
     """Writes batches into a store and says when there is something new.
 
     Attributes:
-        heard: called after each commit with the newest event's number and the ids of the feedback that took effect.
+        absorbed: records taken in.
+        dropped: records of erased calls, passed over.
     """
 
     def __init__(self, database: Database, clips: Callable[[Row], View]) -> None:
@@ -84,6 +86,7 @@ class Absorber:
         self.absorbed = 0
 
     def listen(self, listener: Callable[[int, list[str]], None]) -> None:
+        """`listener` is called after each commit: the newest event's number, and the feedback that took effect."""
         self._listeners.append(listener)
 
     def absorb(self, items: Iterable[Item], now: int) -> None:
@@ -167,6 +170,9 @@ def _tell(batch: _Batch, kind: str, about: Row | None, view: Any) -> int:
 
 def _call(batch: _Batch, call_id: str, item: Item | None = None) -> dict[str, Any]:
     """A call's row, to be changed in place; made where the call was not known."""
+    if call_id not in batch.calls:
+        # A batch's own calls are loaded with it; what a record of one call says of another's alert is rare.
+        _load_calls(batch, {call_id})
     known = batch.calls.get(call_id)
     if known is not None:
         return known
@@ -207,18 +213,21 @@ def _store_seconds(batch: _Batch) -> None:
         batch.seconds = []
 
 
-def _place(call: dict[str, Any], record: Mapping[str, Any]) -> bool:
-    """Take over who and where; True: something was not known before."""
+def _learn(batch: _Batch, call: dict[str, Any], record: Mapping[str, Any]) -> None:
+    """Take over who and where, as far as it was not known: it is given at a call's start, and holds for its life."""
     new = {
         name: record[name]
-        for name in ("tenant", "agent", "queue", "site", "trunk", "language", "attributes")
-        if record.get(name) and call[name] != record[name]
+        for name in ("agent", "queue", "site", "trunk", "language", "attributes")
+        if record.get(name) and not call[name]
     }
-    if started := _moment(record.get("started_at")):
+    if record.get("tenant") and call["tenant"] == TENANT_UNKNOWN != record["tenant"]:
+        new["tenant"] = record["tenant"]
+    if call["started_at"] is None and (started := _moment(record.get("started_at"))):
         new["started_at"] = started
-    before = {name: call[name] for name in new}
-    call.update(new)
-    return before != new
+    if new:
+        call.update(new)
+        batch.told.add(call["call_id"])
+        _place_alerts(batch, call)
 
 
 def _moment(text: Any) -> int | None:
@@ -246,17 +255,16 @@ def _take_measurement(batch: _Batch, item: Item) -> None:
     call["seen_at"] = max(call["seen_at"], item.at)
     call["last_seq"] = max(call["last_seq"], record["seq"])
     before_ms, call["duration_ms"] = call["duration_ms"], max(call["duration_ms"], record["end_ms"])
-    if "call" in record and _place(call, record["call"]):
-        batch.told.add(call_id)
-        _move_alerts(batch, call)
+    if "call" in record:
+        _learn(batch, call, record["call"])
     if before_ms // CALL_TOLD_MS != call["duration_ms"] // CALL_TOLD_MS:
         batch.scored.add(call_id)
     if record["last"]:
         batch.ended.add(call_id)
 
 
-def _move_alerts(batch: _Batch, call: dict[str, Any]) -> None:
-    """An alert may come before its call's first measurement; one that names no place takes its call's."""
+def _place_alerts(batch: _Batch, call: dict[str, Any]) -> None:
+    """An alert may come before its call's place is known; one that names none takes its call's."""
     place = {name: call[name] for name in ("agent", "queue", "site", "trunk", "language") if call[name]}
     for name, value in place.items():
         column = t.alerts.c[name]
@@ -274,7 +282,7 @@ def _take_alert(batch: _Batch, item: Item) -> None:
     if batch.connection.execute(statement.on_conflict_do_nothing()).rowcount == 0:
         return
     call["seen_at"] = max(call["seen_at"], item.at)
-    _place(call, record)
+    _learn(batch, call, record)
     batch.scored.add(record["call_id"])
     query = sa.select(t.alerts).where(t.alerts.c.alert_id == record["alert_id"])
     known = batch.connection.execute(query).mappings().one_or_none()
@@ -310,10 +318,10 @@ def _alert_columns(record: Record, call: Mapping[str, Any]) -> dict[str, Any]:
 
 def _take_utterance(batch: _Batch, item: Item) -> None:
     record = item.record
-    if record["state"] not in TERMINAL:
+    _call(batch, record["call_id"], item)
+    if record["state"] not in TERMINAL_STATES:
         batch.utterances.append((record["call_id"], record))
         return
-    _call(batch, record["call_id"], item)
     values = {name: record[name] for name in ("call_id", "utterance_id", "party", "start_ms", "end_ms", "state")}
     values |= {"language": record.get("language"), "text": record.get("text") or "", "record": record, "at": item.at}
     statement = insert(batch.connection, t.utterances).on_conflict_do_nothing()
@@ -327,7 +335,7 @@ def _take_summary(batch: _Batch, item: Item) -> None:
     call = _call(batch, record["call_id"], item)
     if call["summary"] is not None:
         return
-    _place(call, record)
+    _learn(batch, call, record)
     call["summary"] = record
     call["coverage"] = record["coverage"]["state"]
     call["cause"] = record["cause"]["verdict"]

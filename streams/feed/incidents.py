@@ -103,7 +103,8 @@ def _told(found: _Found, now: int, settings: IncidentSettings) -> dict[str, Any]
     first = min(alert["raised_at"] for alert in found.alerts)
     last = max(alert["raised_at"] for alert in found.alerts)
     newest = max(found.alerts, key=lambda alert: (alert["raised_at"], alert["alert_id"]))
-    plain = f"{found.rule_id}\n{found.kind}\n{found.value}\n{first}"
+    # The window slides over a long incident: its first alert would not name it for long.
+    plain = f"{found.rule_id}\n{found.kind}\n{found.value}"
     return {
         "incident_id": hashlib.sha256(plain.encode()).hexdigest()[:16],
         "rule_id": found.rule_id,

@@ -25,30 +25,14 @@ from pathlib import Path
 import yaml
 
 from audio.errors import VigieError
+from streams.alerts.metrics import PHRASE_CATEGORIES
 from streams.alerts.reading import FILE_BYTES_MAX, Reader, RuleFileError, compose
 from streams.language.fuzzy import Mender
 from streams.language.lexicon import MIXED_WITH, lexicon
 from streams.language.patterns import PatternSet, compile_pattern
 from streams.language.text import LANGUAGES, language_code, read_yaml, tokens
 
-CATEGORIES = (
-    "escalation",
-    "cancellation",
-    "legal_threat",
-    "regulator_press",
-    "abuse",
-    "repeated_contact",
-    "hearing_trouble",
-    "greeting",
-    "disclosure",
-    "transfer",
-    "waiting",
-    "thanks",
-    "closing",
-    "help_offer",
-    "apology",
-    "empathy",
-)
+CATEGORIES = PHRASE_CATEGORIES
 PARTIES = ("customer", "agent", "both")
 ENTRIES_MAX = 2000
 PATTERNS_MAX = 5000

@@ -169,3 +169,49 @@ def test_a_record_with_a_character_that_no_store_takes_does_not_stop_the_feed(st
 def test_a_record_that_every_store_takes_is_left_as_it_is() -> None:
     record = whole_call("call-1")[0][1]
     assert storable(record) is record
+
+
+def taken(path: Path, *records: tuple[str, Any]) -> Database:
+    database = Database(str(path))
+    absorber = Absorber(database, NoClips().describe)
+    for topic, record in records:
+        absorber.absorb([Item(topic, record, T0)], T0 + 5_000)
+    return database
+
+
+NOWHERE: dict[str, Any] = dict.fromkeys(("agent", "queue", "site", "trunk", "language"))
+
+
+@pytest.mark.parametrize("later", ["alert", "summary", "measurement"])
+def test_an_alert_without_a_place_takes_the_one_that_its_call_is_told_later(tmp_path: Path, later: str) -> None:
+    told = {
+        "alert": ("alerts", alert("c", "b", site="dakar")),
+        "summary": ("summaries", {**summary("c", 5), "site": "dakar"}),
+        "measurement": ("measurements", measurement("c", 0, site="dakar")),
+    }
+    database = taken(tmp_path / "feed.db", ("alerts", alert("c", "a", **NOWHERE)), told[later])
+    with database.reading() as connection:
+        query = sa.select(t.alerts.c.site).where(t.alerts.c.alert_id == "a")
+        assert connection.execute(query).scalar_one() == "dakar"
+
+
+def test_a_call_keeps_the_place_it_was_given(tmp_path: Path) -> None:
+    moved = alert("c", "a", 2, site="dakar")
+    database = taken(tmp_path / "feed.db", ("measurements", measurement("c", 0, site="rabat")), ("alerts", moved))
+    with database.reading() as connection:
+        assert connection.execute(sa.select(t.calls.c.site)).scalar_one() == "rabat"
+
+
+def test_an_interim_that_comes_first_makes_its_call_known_at_its_own_time(tmp_path: Path) -> None:
+    interim = utterance("c", 1, "je", state="interim", final=False)
+    database = taken(tmp_path / "feed.db", ("utterances", interim))
+    with database.reading() as connection:
+        assert connection.execute(sa.select(t.calls.c.first_at)).scalar_one() == T0
+        assert set(connection.execute(sa.select(t.events.c.kind)).scalars()) == {"call", "utterance"}
+
+
+def test_feedback_that_names_another_call_than_its_alert_stops_nothing(tmp_path: Path) -> None:
+    stray = feedback("a", "another", "acknowledged")
+    database = taken(tmp_path / "feed.db", ("alerts", alert("c", "a")), ("feedback", stray))
+    with database.reading() as connection:
+        assert connection.execute(sa.select(t.alerts.c.acknowledged_by)).scalar_one() == "amina"
