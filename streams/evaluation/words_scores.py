@@ -127,10 +127,7 @@ def _score_words(item: Item, score: Score) -> None:
 
 
 def _score_language(item: Item, score: Score) -> None:
-    identify = getattr(engine, "identify", None)
-    if identify is None:
-        return
-    found, _ = identify(item.text)
+    found, _ = engine.identify(item.text)
     score.languages["unsure" if found is None else "right" if found == item.language else "wrong"] += 1
     if found not in (None, item.language):
         score.failures.append(f"{item.id} language {item.language}, found {found}: {item.text}")

@@ -11,6 +11,7 @@ import logging
 import queue
 import tempfile
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -70,7 +71,7 @@ class LocalFeed:
         going = True
         while going:
             batch = [self._records.get()]
-            threading.Event().wait(ROUND_S)
+            time.sleep(ROUND_S)
             with contextlib.suppress(queue.Empty):
                 while len(batch) < BATCH_MAX:
                     batch.append(self._records.get_nowait())
