@@ -34,9 +34,10 @@ def _lacking(what: str) -> None:
     pytest.skip(what)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """A running Chromium (Playwright's Browser)."""
+    """A running Chromium (Playwright's Browser); a module's, since Playwright keeps an event loop running in this thread
+    for as long, in which no other test could have its own."""
     path = shutil.which("chromium") or shutil.which("chromium-browser")
     if path is None:
         _lacking("no chromium on this machine")

@@ -341,7 +341,9 @@ def logs(tmp_path_factory: pytest.TempPathFactory, silero: SileroModel) -> Broke
     """What the three roles make of two calls."""
     said = write_transcripts(tmp_path_factory.mktemp("words") / "said.ndjson", [SOURCES[name] for name in NAMES])
     rules = load_rules(None)
-    setup = Setup(lambda _: rules, rules.fingerprint, silero, load_transcriber(f"recorded:{said}"), ListenSettings())
+    setup = Setup(
+        lambda _: rules, rules.fingerprint, silero, load_transcriber(f"recorded:{said}"), listen=ListenSettings()
+    )
     broker = Broker()
     for name in NAMES:
         broker.log("calls.audio").extend(

@@ -88,6 +88,7 @@ export class Collection {
     this.closed = false;
     this.next = null;
     this.total = 0;
+    this.counted = 0;
     this.listener = (event) => this.take(event.detail);
     live.addEventListener(kind, this.listener);
     this.calls = (event) => this.takeCall(event.detail);
@@ -130,6 +131,7 @@ export class Collection {
   put(answer) {
     this.next = answer.next ?? null;
     this.total = answer.total ?? answer.items.length;
+    this.counted = answer.event ?? 0;
     for (const item of answer.items) {
       const record = live.freshest(this.kind, item);
       if (this.matches(record)) this.items.set(record[this.id], record);
@@ -147,7 +149,8 @@ export class Collection {
     if (this.matches(record)) {
       this.items.set(id, known ? { ...known, ...record } : record);
       if (!known) {
-        this.total += 1;
+        // What happened before the answer is in its total, though it may stand on a page that is not loaded.
+        if ((record.changed ?? 0) > this.counted) this.total += 1;
         this.added?.(record);
       }
     } else if (known) {
