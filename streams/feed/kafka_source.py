@@ -147,6 +147,15 @@ class KafkaSource(threading.Thread):
             else:
                 self._consumer.seek(place, offset + 1)
 
+    def want_join(self) -> None:
+        """Have the consumer finish the join that it has begun.
+
+        kafka-python 3.0.12 forgets a join that outlives its poll where new partitions asked for it: it then has no
+        partition and no heartbeat for good, without an error. Only a rejoin that was asked for is waited for in the
+        next poll, and there is no public way to ask.
+        """
+        self._consumer._coordinator.request_rejoin()
+
     def _rewind(self) -> None:
         try:
             self.seek(list(self._consumer.assignment()))
@@ -158,8 +167,9 @@ class _Seeking(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(self, source: KafkaSource) -> None:
         self._source = source
 
-    def on_partitions_revoked(self, revoked: Any) -> None:
-        """Nothing is held: every batch is absorbed before the next poll."""
+    def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ARG002
+        """Nothing is held: every batch is absorbed before the next poll. The join that begins here is seen through."""
+        self._source.want_join()
 
     def on_partitions_assigned(self, assigned: Any) -> None:
         self._source.seek(list(assigned))

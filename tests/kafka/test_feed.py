@@ -17,8 +17,15 @@ from typing import Any
 
 import httpx
 import pytest
+import sqlalchemy as sa
 from kafka import KafkaProducer
 
+from streams.feed import kafka_source
+from streams.feed import tables as t
+from streams.feed.absorb import Absorber
+from streams.feed.clips import NoClips
+from streams.feed.database import Database
+from streams.feed.kafka_source import KafkaSource
 from streams.kafka import serde
 from streams.kafka.children import dies_with_parent
 from streams.kafka.connection import Connection
@@ -42,7 +49,7 @@ def free_port() -> int:
 
 class FeedProcess:
     def __init__(self, broker: Broker, prefix: str, database: str, log: Path, *flags: str) -> None:
-        self.port = free_port()
+        self.port, self.log = free_port(), log
         command = [sys.executable, "-m", "streams", "feed", "--broker", broker.address, "--prefix", prefix]
         command += ["--database", database, "--feed-port", str(self.port), "--no-login", "--group", prefix, *flags]
         with log.open("ab") as file:
@@ -66,7 +73,7 @@ class FeedProcess:
                     return
             except httpx.TransportError:
                 assert self.process.poll() is None, "the feed has ended"
-            assert time.monotonic() < deadline_s
+            assert time.monotonic() < deadline_s, self.log.read_text()[-4000:]
             time.sleep(0.1)
 
     def world(self) -> dict[str, Any]:
@@ -161,3 +168,28 @@ def test_what_is_no_record_is_passed_over_and_the_rest_goes_on(
     feed.wait(lambda: len(feed.client.get("/api/calls/c").json()["alerts"]) == 1)
     assert feed.client.get("/readyz").status_code == 200
     feed.kill()
+
+
+def test_topics_that_come_later_are_joined_though_no_poll_lasts_long_enough(
+    broker: Broker, topic_prefix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kafka_source, "POLL_MS", 1)
+    connection, topics = Connection(broker.address), Topics(topic_prefix)
+    database = Database(str(tmp_path / "feed.db"))
+    source = KafkaSource(connection, topics, Absorber(database, NoClips().describe), topic_prefix)
+    source.start()
+    time.sleep(3)  # it has joined, with no topic to read
+    create_topics(connection, topics, partitions=1)
+    with producing(broker) as producer:
+        send(producer, topic_prefix, whole_call("c"))
+    deadline_s = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline_s and not counted(database):
+        time.sleep(0.1)
+    assert counted(database) == 1
+    source.stop()
+    database.close()
+
+
+def counted(database: Database) -> int:
+    with database.reading() as reading:
+        return int(reading.execute(sa.select(sa.func.count()).select_from(t.calls)).scalar_one())
