@@ -51,6 +51,7 @@ def run(args: argparse.Namespace) -> int:
     from streams.feed.oidc import provider_from
     from streams.feed.sessions import Access
     from streams.feed.webhooks import Deliverer
+    from streams.kafka.logs import set_up_logs
     from streams.kafka.topics import RETENTION_MS
 
     found = settings.load(args)
@@ -71,6 +72,7 @@ def run(args: argparse.Namespace) -> int:
     expiry = Expiry(database, Periods(found.words_days, found.alerts_days))
     deliverer = Deliverer(database)
     absorber.listen(deliverer.notice)
+    set_up_logs("feed")
     source.start()
     expiry.start()
     deliverer.start()
