@@ -22,6 +22,7 @@ from streams.feed.feedback import feedback_record
 from streams.feed.forget import forget
 from streams.feed.hub import Hub
 from streams.feed.incidents import IncidentSettings, incidents
+from streams.feed.paging import CURSOR_CHARS_MAX
 from streams.feed.problems import RefusedError, documented, not_found
 from streams.feed.sessions import WAYS_IN, check, needs, still_allowed
 from streams.feed.source import Actions
@@ -31,7 +32,7 @@ router = APIRouter(prefix="/api", responses=documented(401, 403, 422, 503), depe
 Names = Annotated[list[m.Name], Query()]
 Number = Annotated[int | None, Query(ge=0, le=2**52)]
 Limit = Annotated[int, Query(ge=1, le=queries.LIMIT_MAX)]
-Cursor = Annotated[str | None, Query(max_length=200)]
+Cursor = Annotated[str | None, Query(max_length=CURSOR_CHARS_MAX)]
 Identity = Annotated[m.Identity, Path(min_length=1)]
 Viewer = Annotated[Scope, Depends(needs("alerts"))]
 Reader = Annotated[Scope, Depends(needs("words"))]

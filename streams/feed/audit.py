@@ -10,7 +10,9 @@ from streams.feed import tables_access as ta
 from streams.feed.access import Scope
 from streams.feed.clock import wall_ms
 from streams.feed.database import Database
-from streams.feed.queries import _page, _skipped
+from streams.feed.paging import Key, Order
+
+LATEST = Order("audit", (Key(ta.audit.c.number, descending=True),))
 
 
 def note(
@@ -30,7 +32,7 @@ def entries(
     a = ta.audit.c
     pairs = ((a.who, who), (a.what, what), (a.call_id, call_id))
     wanted = [column == value for column, value in pairs if value is not None]
-    skipped = _skipped(cursor)
     total = connection.execute(sa.select(sa.func.count()).select_from(ta.audit).where(*wanted)).scalar_one()
-    query = sa.select(ta.audit).where(*wanted).order_by(a.number.desc()).limit(limit).offset(skipped)
-    return _page([dict(row) for row in connection.execute(query).mappings()], skipped, limit, total)
+    rows, following = LATEST.page(connection, sa.select(ta.audit).where(*wanted), limit, cursor)
+    items = [{column.name: row[column.name] for column in ta.audit.columns} for row in rows]
+    return {"items": items, "next": following, "total": total}

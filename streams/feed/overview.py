@@ -14,13 +14,15 @@ import sqlalchemy as sa
 
 from streams.feed import tables as t
 from streams.feed.access import Scope
-from streams.feed.queries import CallFilter, _page, _skipped, call_conditions, live_calls, newest_event
+from streams.feed.paging import Key, Order
+from streams.feed.queries import CALL_ORDERS, CallFilter, call_conditions, live_calls, newest_event
 from streams.feed.views import Row, View, call_view
 
 FLOOR_CALLS_MAX = 2_000
 WORDS_MAX = 12
 SNIPPET_CHARS = 160
 _WORD = re.compile(r"\w+", re.UNICODE)
+LATEST_SAID = Order("search", (Key(t.utterances.c.number, descending=True),))
 STATS_BY = {"site": "site", "queue": "queue", "agent": "agent", "cause": "verdict", "rule": "rule_id"}
 
 
@@ -84,15 +86,14 @@ def coverage(
         calls.update({item["reason"] for item in intervals})
         for item in intervals:
             lost[item["reason"]] += item["to_ms"] - item["from_ms"]
-    skipped, total = _skipped(cursor), counts["partial"] + counts["unmonitored"]
-    query = sa.select(t.calls).where(*holes).order_by(t.calls.c.first_at.desc(), t.calls.c.call_id)
-    rows = connection.execute(query.limit(limit).offset(skipped)).mappings()
+    rows, following = CALL_ORDERS["newest"].page(connection, sa.select(t.calls).where(*holes), limit, cursor)
     items = [
         {**call_view(row, now), "coverage_intervals": row["summary"]["coverage"]["intervals"] if row["summary"] else []}
         for row in rows
     ]
     reasons = [{"reason": reason, "calls": number, "ms": lost[reason]} for reason, number in calls.most_common()]
-    return {"counts": counts, "reasons": reasons, **_page(items, skipped, limit, total)}
+    total = counts["partial"] + counts["unmonitored"]
+    return {"counts": counts, "reasons": reasons, "items": items, "next": following, "total": total}
 
 
 def search(connection: sa.Connection, scope: Scope, asked: SearchFilter, limit: int, cursor: str | None) -> View:
@@ -107,10 +108,8 @@ def search(connection: sa.Connection, scope: Scope, asked: SearchFilter, limit: 
         sa.select(*columns, c.started_at, c.first_at, c.agent, c.queue, c.site)
         .select_from(t.utterances.join(t.calls, c.call_id == u.call_id))
         .where(*conditions)
-        .order_by(u.number.desc())
     )
-    skipped = _skipped(cursor)
-    rows = connection.execute(query.limit(limit + 1).offset(skipped)).mappings().all()
+    rows, following = LATEST_SAID.page(connection, query, limit, cursor)
     names = ("call_id", "utterance_id", "party", "start_ms", "at", "language", "agent", "queue", "site")
     items = [
         {
@@ -118,10 +117,9 @@ def search(connection: sa.Connection, scope: Scope, asked: SearchFilter, limit: 
             "started_at": row["started_at"] or row["first_at"],
             "snippet": snippet(row["text"], words),
         }
-        for row in rows[:limit]
+        for row in rows
     ]
-    total = skipped + len(rows)
-    return {"items": items, "next": _page(items, skipped, limit, total)["next"]}
+    return {"items": items, "next": following}
 
 
 def _search_conditions(asked: SearchFilter) -> list[Any]:

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from audio.errors import VigieError
 from streams.feed import tables as t
 from streams.feed.absorb import timeline
 from streams.feed.access import Scope
+from streams.feed.paging import Key, Order
 from streams.feed.views import STALE_MS, Row, View, alert_view, call_view, is_live
 
 Clips = Callable[[Row], View]
 OPEN_MS = 15 * 60_000
 """An alert of a call that has ended stays on the live list for so long, unless somebody has acknowledged it."""
 LIMIT_MAX = 500
+_NEWEST_ALERT = (Key(t.alerts.c.raised_at, descending=True), Key(t.alerts.c.alert_id))
+_NEWEST_CALL = (Key(t.calls.c.first_at, descending=True), Key(t.calls.c.call_id))
+NEWEST_FIRST = Order("alerts", _NEWEST_ALERT)
+WORST_FIRST = Order(
+    "alerts.open",
+    (
+        Key(t.alerts.c.rank),
+        Key(sa.case((t.alerts.c.acknowledged_at.is_(None), 0), else_=1)),
+        *_NEWEST_ALERT,
+    ),
+)
+CALL_ORDERS = {
+    "newest": Order("calls.newest", _NEWEST_CALL),
+    "health": Order("calls.health", (Key(t.calls.c.health), *_NEWEST_CALL)),
+    "longest": Order("calls.longest", (Key(t.calls.c.duration_ms, descending=True), Key(t.calls.c.call_id))),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +79,13 @@ def alerts(
     """Worst first for `state=open` (unacknowledged before acknowledged of a severity), else newest first."""
     conditions = [*scope.where(t.alerts), *_alert_conditions(asked, now)]
     joined = t.alerts.outerjoin(t.calls, t.calls.c.call_id == t.alerts.c.call_id)
-    newest = (t.alerts.c.raised_at.desc(), t.alerts.c.alert_id)
-    order: tuple[Any, ...] = newest
-    if asked.state == "open":
-        order = (t.alerts.c.rank, t.alerts.c.acknowledged_at.isnot(None), *newest)
     total = connection.execute(sa.select(sa.func.count()).select_from(joined).where(*conditions)).scalar_one()
-    skipped = _skipped(cursor)
-    query = sa.select(t.alerts).select_from(joined).where(*conditions).order_by(*order)
-    rows = connection.execute(query.limit(limit).offset(skipped)).mappings().all()
+    order = WORST_FIRST if asked.state == "open" else NEWEST_FIRST
+    query = sa.select(t.alerts).select_from(joined).where(*conditions)
+    rows, following = order.page(connection, query, limit, cursor)
     calls = calls_of(connection, {row["call_id"] for row in rows})
     items = [alert_view(row, calls.get(row["call_id"]), clips(row), now) for row in rows]
-    return _page(items, skipped, limit, total) | {"event": newest_event(connection)}
+    return {"items": items, "next": following, "total": total, "event": newest_event(connection)}
 
 
 def open_conditions(now: int) -> list[Any]:
@@ -138,17 +149,11 @@ def _light() -> list[Any]:
 
 def calls(connection: sa.Connection, scope: Scope, asked: CallFilter, now: int, limit: int, cursor: str | None) -> View:
     conditions = [*scope.where(t.calls), *call_conditions(asked, now)]
-    orders: dict[str, tuple[Any, ...]] = {
-        "newest": (t.calls.c.first_at.desc(), t.calls.c.call_id),
-        "health": (t.calls.c.health, t.calls.c.first_at.desc(), t.calls.c.call_id),
-        "longest": (t.calls.c.duration_ms.desc(), t.calls.c.call_id),
-    }
     total = connection.execute(sa.select(sa.func.count()).select_from(t.calls).where(*conditions)).scalar_one()
-    skipped = _skipped(cursor)
-    query = sa.select(*_light()).where(*conditions).order_by(*orders[asked.sort])
-    rows = connection.execute(query.limit(limit).offset(skipped)).mappings().all()
+    query = sa.select(*_light()).where(*conditions)
+    rows, following = CALL_ORDERS[asked.sort].page(connection, query, limit, cursor)
     items = [call_view(row, now) for row in rows]
-    return _page(items, skipped, limit, total) | {"event": newest_event(connection)}
+    return {"items": items, "next": following, "total": total, "event": newest_event(connection)}
 
 
 def call_conditions(asked: CallFilter, now: int) -> list[Any]:
@@ -230,32 +235,6 @@ def live_calls(connection: sa.Connection, scope: Scope, now: int) -> list[Row]:
     conditions = [*scope.where(t.calls), *call_conditions(CallFilter(live=True), now)]
     rows = connection.execute(sa.select(*_light()).where(*conditions)).mappings().all()
     return [row for row in rows if is_live(row, now)]
-
-
-def _skipped(cursor: str | None) -> int:
-    """How many items a page's cursor stands after.
-
-    Raises:
-        VigieError: it is none of ours.
-    """
-    if not cursor:
-        return 0
-    try:
-        text = base64.urlsafe_b64decode(cursor.encode()).decode("ascii")
-        if text.isdigit() and len(text) < 9:
-            return int(text)
-    except ValueError:
-        pass
-    raise VigieError("it is no cursor of ours", remedy="Give `next` of the page before, unchanged", field="cursor")
-
-
-def cursor_for(skipped: int) -> str:
-    return base64.urlsafe_b64encode(str(skipped).encode()).decode()
-
-
-def _page(items: list[View], skipped: int, limit: int, total: int) -> View:
-    more = skipped + len(items) < total and len(items) == limit
-    return {"items": items, "next": cursor_for(skipped + limit) if more else None, "total": total}
 
 
 def of_window(connection: sa.Connection, scope: Scope, since_at: int) -> tuple[list[Row], list[Row]]:

@@ -19,6 +19,7 @@ from streams.feed import models as m
 from streams.feed.access import Scope, everything
 from streams.feed.clock import wall_ms
 from streams.feed.database import Database
+from streams.feed.paging import CURSOR_CHARS_MAX
 from streams.feed.problems import RefusedError, documented
 
 SESSION_COOKIE, CSRF_COOKIE, LOGIN_COOKIE = "vigie_session", "vigie_csrf", "vigie_login"
@@ -226,7 +227,7 @@ def audit_log(
     what: m.Name | None = None,
     call: m.Identity | None = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
-    cursor: m.Name | None = None,
+    cursor: Annotated[str | None, Query(max_length=CURSOR_CHARS_MAX)] = None,
 ) -> JSONResponse:
     """Who heard or read what, who did what, who was refused; the newest first. For administrators."""
     with access_of(request).database.reading() as connection:
