@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
@@ -23,8 +23,11 @@ from streams.feed import tables as t
 from streams.feed.database import Database, insert
 from streams.feed.feedback import applied
 from streams.feed.hiding import hide_earlier
+from streams.feed.item import Item
+from streams.feed.poison import around
+from streams.feed.positions import Positions, skip
 from streams.feed.storable import storable
-from streams.feed.views import Row, View, alert_view, call_view, sentiment_of, timeline_of
+from streams.feed.views import Row, View, alert_view, call_view, timeline_of
 from streams.feed.webhooks import enqueue
 from streams.supervise import TERMINAL_STATES
 
@@ -35,17 +38,6 @@ CALL_TOLD_MS = 10_000
 """A live call whose figures alone go on is told of this often; what changes its look is told at once."""
 ADD_EVENT = t.events.insert()
 TENANT_UNKNOWN = "default"
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A record of a topic (by its short name), when it was captured, and its place where it came from Kafka."""
-
-    topic: str
-    record: Record
-    at: int
-    partition: int | None = None
-    offset: int | None = None
 
 
 @dataclass(slots=True)
@@ -75,6 +67,7 @@ class Absorber:
     Attributes:
         absorbed: records taken in.
         dropped: records of erased calls, passed over.
+        refused: records that no store takes, passed over.
     """
 
     def __init__(self, database: Database, clips: Callable[[Row], View]) -> None:
@@ -82,7 +75,7 @@ class Absorber:
         self._listeners: list[Callable[[int, list[str]], None]] = []
         self._since_prune = 0
         self._lock = threading.Lock()
-        self.dropped = 0
+        self.dropped = self.refused = 0
         self.absorbed = 0
 
     def listen(self, listener: Callable[[int, list[str]], None]) -> None:
@@ -93,40 +86,53 @@ class Absorber:
         """Take in a batch, in its order; `now` is the wall clock in Unix milliseconds."""
         with self._lock:
             clean = [replace(item, record=storable(item.record)) for item in items]
-            number, feedback = self._write(clean, now)
+            feedback: list[str] = []
+            number = self._write_all(clean, now, feedback)
         for listener in self._listeners:
             listener(number, feedback)
 
-    def _write(self, items: list[Item], now: int) -> tuple[int, list[str]]:
+    def _write_all(self, items: list[Item], now: int, feedback: list[str]) -> int:
+        """A batch whole, or all of it but what no store takes; returns the newest event's number."""
+
+        def write(some: Sequence[Item]) -> int:
+            number, done = self._write(some, now)
+            feedback.extend(done)
+            return number
+
+        try:
+            return write(items)
+        except Exception as error:
+            bad = around(write, items, error)
+        # Their places are remembered like any other's, or they would come again for ever.
+        with self.database.writing() as connection:
+            skip(connection, bad)
+        self.refused += len(bad)
+        return write(())
+
+    def _write(self, items: Sequence[Item], now: int) -> tuple[int, list[str]]:
         with self.database.writing() as connection:
             batch = _Batch(connection, now)
-            places = _positions(connection)
-            gone = self._forgotten(connection, items)
-            _load_calls(batch, {item.record["call_id"] for item in items})
-            for item in items:
-                place = (item.topic, item.partition or 0)
-                if item.offset is not None:
-                    if item.offset <= places.get(place, -1):
-                        continue
-                    places[place] = item.offset
-                if item.record["call_id"] in gone:
-                    self.dropped += 1
-                    continue
-                _TAKE[item.topic](batch, item)
-                self.absorbed += 1
+            positions = Positions(connection)
+            ids = {item.record["call_id"] for item in items}
+            gone = set(
+                connection.execute(sa.select(t.forgotten.c.call_id).where(t.forgotten.c.call_id.in_(ids))).scalars()
+            )
+            _load_calls(batch, ids)
+            new = [item for item in items if positions.passes(item)]
+            for item in new:
+                if item.record["call_id"] not in gone:
+                    _TAKE[item.topic](batch, item)
             self._settle(batch)
-            _keep_positions(connection, items, places)
+            positions.keep()
             self._since_prune += 1
             if self._since_prune >= PRUNE_EVERY:
                 self._since_prune = 0
                 connection.execute(sa.delete(t.events).where(t.events.c.at < now - EVENTS_KEPT_MS))
             number = connection.execute(sa.select(sa.func.max(t.events.c.number))).scalar() or 0
-            return number, batch.feedback
-
-    def _forgotten(self, connection: sa.Connection, items: list[Item]) -> set[str]:
-        ids = {item.record["call_id"] for item in items}
-        query = sa.select(t.forgotten.c.call_id).where(t.forgotten.c.call_id.in_(ids))
-        return set(connection.execute(query).scalars())
+        dropped = sum(item.record["call_id"] in gone for item in new)
+        self.dropped += dropped
+        self.absorbed += len(new) - dropped
+        return number, batch.feedback
 
     def _settle(self, batch: _Batch) -> None:
         """Write back the calls, and tell of what has changed: alerts first, then their calls, then words."""
@@ -391,30 +397,6 @@ def _close(batch: _Batch, call_id: str) -> None:
         return
     call["timeline"], call["complete"] = timeline_of(records), True
     batch.connection.execute(sa.delete(t.seconds).where(t.seconds.c.call_id == call_id))
-
-
-def timeline(connection: sa.Connection, call: Row) -> View:
-    """A call's timeline, folded or not, with the course of its words."""
-    found = call["timeline"]
-    if found is None:
-        query = sa.select(t.seconds.c.record).where(t.seconds.c.call_id == call["call_id"]).order_by(t.seconds.c.seq)
-        found = timeline_of(connection.execute(query).scalars())
-    query = sa.select(t.utterances.c.record).where(t.utterances.c.call_id == call["call_id"])
-    records = sorted(connection.execute(query).scalars(), key=lambda u: (u["end_ms"], u["party"]))
-    return {**found, "sentiment": sentiment_of(records)}
-
-
-def _positions(connection: sa.Connection) -> dict[tuple[str, int], int]:
-    return {(row.topic, row.partition): row.offset for row in connection.execute(sa.select(t.positions))}
-
-
-def _keep_positions(connection: sa.Connection, items: list[Item], places: Mapping[tuple[str, int], int]) -> None:
-    for topic, partition in {(i.topic, i.partition) for i in items if i.partition is not None and i.offset is not None}:
-        values = {"topic": topic, "partition": partition, "offset": places[topic, partition]}
-        statement = insert(connection, t.positions).values(**values)
-        connection.execute(
-            statement.on_conflict_do_update(index_elements=["topic", "partition"], set_={"offset": values["offset"]})
-        )
 
 
 _TAKE: dict[str, Callable[[_Batch, Item], None]] = {

@@ -183,7 +183,8 @@ class _Watch:
         with self._database.reading() as connection:
             if self._seq is None:
                 query = sa.select(t.calls.c.last_seq).where(t.calls.c.call_id == self._call_id)
-                self._seq = connection.execute(query).scalar() or -1
+                seq = connection.execute(query).scalar()
+                self._seq = -1 if seq is None else seq
                 return []
             found = measurements_after(connection, self._call_id, self._seq)
         if found:

@@ -19,8 +19,9 @@ from kafka.errors import KafkaError
 from audio.errors import VigieError
 from streams.events import Record
 from streams.feed import tables as t
-from streams.feed.absorb import TOPICS, Absorber, Item
+from streams.feed.absorb import TOPICS, Absorber
 from streams.feed.clock import wall_ms
+from streams.feed.item import Item
 from streams.feed.source import CONFIRM_S_MAX
 from streams.kafka import serde
 from streams.kafka.connection import Connection, kafka_errors

@@ -18,12 +18,13 @@ from typing import Any
 
 from audio.errors import VigieError
 from streams.events import Record
-from streams.feed.absorb import Absorber, Item
+from streams.feed.absorb import Absorber
 from streams.feed.app import create_app
 from streams.feed.clips import FolderClips
 from streams.feed.clock import wall_ms
 from streams.feed.command import serving
 from streams.feed.database import Database
+from streams.feed.item import Item
 from streams.feed.source import LocalSource
 from streams.kafka.clips import ClipFolder
 from streams.kafka.evidence import ClipOrder, EvidenceCall

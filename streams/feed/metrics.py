@@ -19,6 +19,7 @@ def exposition(feed: Feed) -> bytes:
             return [
                 GaugeMetricFamily("vigie_feed_clients", "Browsers on the event stream", value=feed.hub.clients),
                 CounterMetricFamily("vigie_feed_records", "Records absorbed", value=feed.absorber.absorbed),
+                CounterMetricFamily("vigie_feed_refused", "Records no store takes", value=feed.absorber.refused),
                 CounterMetricFamily("vigie_feed_forgotten", "Records of erased calls", value=feed.absorber.dropped),
             ]
 

@@ -9,10 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from streams.feed import tables as t
-from streams.feed.absorb import timeline
 from streams.feed.access import Scope
 from streams.feed.paging import Key, Order
-from streams.feed.views import STALE_MS, Row, View, alert_view, call_view, is_live
+from streams.feed.views import STALE_MS, Row, View, alert_view, call_view, is_live, sentiment_of, timeline_of
 
 Clips = Callable[[Row], View]
 OPEN_MS = 15 * 60_000
@@ -207,6 +206,17 @@ def one_call(connection: sa.Connection, scope: Scope, call_id: str, clips: Clips
         "last_seq": call["last_seq"],
         "event": newest_event(connection),
     }
+
+
+def timeline(connection: sa.Connection, call: Row) -> View:
+    """A call's timeline, folded or not, with the course of its words."""
+    found = call["timeline"]
+    if found is None:
+        query = sa.select(t.seconds.c.record).where(t.seconds.c.call_id == call["call_id"]).order_by(t.seconds.c.seq)
+        found = timeline_of(connection.execute(query).scalars())
+    query = sa.select(t.utterances.c.record).where(t.utterances.c.call_id == call["call_id"])
+    records = sorted(connection.execute(query).scalars(), key=lambda u: (u["end_ms"], u["party"]))
+    return {**found, "sentiment": sentiment_of(records)}
 
 
 def is_there(connection: sa.Connection, scope: Scope, call_id: str) -> bool:

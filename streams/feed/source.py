@@ -7,8 +7,9 @@ from collections.abc import Callable
 from typing import Protocol
 
 from streams.events import Record
-from streams.feed.absorb import Absorber, Item
+from streams.feed.absorb import Absorber
 from streams.feed.clock import wall_ms
+from streams.feed.item import Item
 
 CONFIRM_S_MAX = 10.0
 SEEN_S_MAX = 5.0

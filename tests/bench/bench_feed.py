@@ -22,11 +22,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from fastapi.testclient import TestClient
 
-from streams.feed.absorb import Absorber, Item
+from streams.feed.absorb import Absorber
 from streams.feed.app import create_app
 from streams.feed.clips import NoClips
 from streams.feed.clock import wall_ms
 from streams.feed.database import Database
+from streams.feed.item import Item
 from streams.feed.queries import LIMIT_MAX
 from streams.feed.source import LocalSource
 from tests.feed.records import alert, measurement, summary, utterance

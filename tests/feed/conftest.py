@@ -8,11 +8,12 @@ import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
-from streams.feed.absorb import Absorber, Item
+from streams.feed.absorb import Absorber
 from streams.feed.app import create_app
 from streams.feed.clips import NoClips
 from streams.feed.clock import wall_ms
 from streams.feed.database import Database
+from streams.feed.item import Item
 from streams.feed.source import LocalSource
 from streams.feed.tables import metadata
 

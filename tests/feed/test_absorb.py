@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.feed import tables as t
-from streams.feed.absorb import Absorber, Item
+from streams.feed.absorb import Absorber
 from streams.feed.clips import NoClips
 from streams.feed.database import Database
+from streams.feed.item import Item
 from streams.feed.storable import storable
 from streams.kafka.serde import decode_json, encode_json
 from tests.feed.conftest import Store
@@ -94,12 +95,19 @@ def test_any_interleaving_of_the_topics_and_any_restart_leaves_the_same(
 def test_a_batch_that_fails_leaves_nothing_and_is_taken_again(tmp_path: Path) -> None:
     database = Database(str(tmp_path / "feed.db"))
     before = world_of(database)
-    broken = [*items_of(CALLS), Item("alerts", {"call_id": "x", "alert_id": "x", "revision": 1}, T0, 0, 999)]
-    absorber = Absorber(database, NoClips().describe)
-    with pytest.raises(KeyError):
-        absorber.absorb(broken, T0)
+    wrong = True
+
+    def describe(row: Any) -> dict[str, Any]:
+        if wrong:
+            raise OSError("the disk is gone")
+        return NoClips().describe(row)
+
+    absorber = Absorber(database, describe)
+    with pytest.raises(OSError, match="gone"):
+        absorber.absorb(items_of(CALLS), T0)
     assert world_of(database) == before
-    absorber.absorb(broken[:-1], T0)
+    wrong = False
+    absorber.absorb(items_of(CALLS), T0)
     assert len(world_of(database)["calls"]) == 3
 
 
@@ -215,3 +223,51 @@ def test_feedback_that_names_another_call_than_its_alert_stops_nothing(tmp_path:
     database = taken(tmp_path / "feed.db", ("alerts", alert("c", "a")), ("feedback", stray))
     with database.reading() as connection:
         assert connection.execute(sa.select(t.alerts.c.acknowledged_by)).scalar_one() == "amina"
+
+
+@pytest.mark.parametrize("field", ["start_ms", "seq", "onset_ms"])
+def test_a_record_that_no_store_takes_does_not_stop_the_others(store: Store, field: str) -> None:
+    bad: tuple[str, Any] = ("measurements", {**measurement("bad", 1), field: 2**70})
+    if field == "onset_ms":
+        bad = ("alerts", alert("bad", "bad", onset_ms=2**70))
+    elif field == "start_ms":
+        bad = ("utterances", utterance("bad", 1, "mot", start_ms=2**70))
+    around = [("measurements", measurement("good", n)) for n in range(5)]
+    records = [*around[:2], bad, *around[2:], ("utterances", utterance("good", 1, "la ligne coupe"))]
+    store.absorber.absorb(items_of(records), T0)
+    assert store.absorber.refused == 1
+    with store.database.reading() as connection:
+        assert list(connection.execute(sa.select(t.seconds.c.seq).order_by(t.seconds.c.seq)).scalars()) == [
+            0,
+            1,
+            2,
+            3,
+            4,
+        ]
+        assert list(connection.execute(sa.select(t.utterances.c.call_id)).scalars()) == ["good"]
+        places = {row.topic: row.offset for row in connection.execute(sa.select(t.positions))}
+    newest = {item.topic: item.offset for item in items_of(records)}
+    assert places == newest
+    before = world_of(store.database)
+    store.absorber.absorb(items_of(records), T0)
+    assert (world_of(store.database), store.absorber.refused) == (before, 1)
+
+
+def test_a_store_that_is_gone_is_no_records_fault(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: Any) -> Any:
+        raise sa.exc.OperationalError("SELECT 1", {}, Exception("server closed the connection"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Absorber, "_write", gone)
+        with pytest.raises(sa.exc.OperationalError):
+            store.absorber.absorb(items_of(whole_call("c1")), T0)
+    assert store.absorber.refused == 0
+    store.absorber.absorb(items_of(whole_call("c1")), T0)
+    assert store.absorber.absorbed == len(whole_call("c1"))
+
+
+def test_a_number_without_an_end_is_none() -> None:
+    """JSON that names 1e999 is read as infinity, which no browser could read again."""
+    record = decode_json("alert", encode_json("alert", alert("c", "a")).replace(b'"value":10000', b'"value":1e999'))
+    assert record["evidence"]["value"] == float("inf")
+    assert storable(record)["evidence"]["value"] is None

@@ -112,7 +112,7 @@ def routes(app: Any) -> list[tuple[str, str]]:
         route = pending.pop()
         pending += getattr(getattr(route, "original_router", None), "routes", ())
         if isinstance(route, APIRoute) and route.path.startswith("/api/"):
-            found += [(method, route.path) for method in route.methods]
+            found += [(method, route.path_format) for method in route.methods]
     return sorted(set(found))
 
 

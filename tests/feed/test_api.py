@@ -7,8 +7,10 @@ import json
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
+from streams.feed import tables as t
 from streams.feed.access import limited
 from streams.feed.clock import wall_ms
 from tests.feed.conftest import Store
@@ -226,3 +228,22 @@ def test_a_second_instance_on_the_same_database_sees_and_tells_the_same(postgres
         assert told[-1][2]["feedback"]["acknowledged_by"] == "demo"
     finally:
         other.database.close()
+
+
+@pytest.mark.parametrize(
+    "call_id", ["a/b", "a//b", "/a", "a/", "a%2Fb", "a?b#c", "a/audio", "<b>&", "\u202eab", "a\\b", "a;b", "é" * 128]
+)
+def test_whatever_a_call_is_called_its_own_address_finds_it(store: Store, client: TestClient, call_id: str) -> None:
+    from urllib.parse import quote
+
+    # As a server gives it: the test client would decode twice.
+    alert_id = f"{call_id}/alert"
+    store.take(*live(call_id), ("alerts", alert(call_id, alert_id)))
+    for path in (f"/api/calls/{call_id}", f"/api/alerts/{alert_id}", f"/api/alerts/{alert_id}/acknowledge"):
+        method = "POST" if path.endswith("acknowledge") else "GET"
+        address = quote(path.replace("%", "%25"))
+        answer = client.request(method, address)
+        assert (answer.status_code, answer.json().get("call_id")) == (200, call_id), path
+    assert client.get("/api/alerts", params={"call": call_id}).json()["total"] == 1
+    with store.database.reading() as connection:
+        assert connection.execute(sa.select(t.calls.c.call_id)).scalars().all() == [call_id]
