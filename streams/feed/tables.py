@@ -42,6 +42,7 @@ calls = sa.Table(
     sa.Index("calls_site_queue", "site", "queue", "first_at"),
     sa.Index("calls_ended_at", "ended_at", "seen_at"),
     sa.Index("calls_coverage", "coverage", "first_at"),
+    sa.Index("calls_choices", "site", "queue", "agent", "language"),
 )
 
 seconds = sa.Table(
@@ -85,7 +86,7 @@ alerts = sa.Table(
     sa.Column("changed", sa.BigInteger, nullable=False, server_default="0"),
     sa.Index("alerts_call", "call_id"),
     sa.Index("alerts_raised", "raised_at"),
-    sa.Index("alerts_open", "dismissed_at", "rank", "raised_at"),
+    sa.Index("alerts_choices", "rule_id", "verdict", "queue", "site"),
 )
 
 revisions = sa.Table(
