@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
@@ -21,7 +22,7 @@ from streams.feed.database import Database
 from streams.feed.feedback import feedback_record
 from streams.feed.forget import forget
 from streams.feed.hub import Hub
-from streams.feed.incidents import IncidentSettings, incidents
+from streams.feed.incidents import IncidentSettings, began_at, incidents
 from streams.feed.paging import CURSOR_CHARS_MAX
 from streams.feed.problems import RefusedError, documented, not_found
 from streams.feed.sessions import WAYS_IN, check, needs, still_allowed
@@ -252,11 +253,15 @@ def floor(feed: Served, scope: Viewer) -> Any:
 
 @router.get("/incidents", response_model=m.Incidents)
 def incident_list(feed: Served, scope: Viewer) -> Any:
-    """Many calls, one cause: what stands out over the last quarter of an hour."""
+    """Many calls, one cause: what stands out over the last quarter of an hour, and since when it does."""
     with feed.database.reading() as connection:
         now = wall_ms()
         raised, around = queries.of_window(connection, scope, now - feed.incidents.window_ms)
-    return {"items": incidents(raised, around, now, feed.incidents)}
+        found = incidents(raised, around, now, feed.incidents)
+        for incident in found:
+            look = partial(queries.of_past, connection, scope, incident["rule_id"])
+            incident["since_at"] = began_at(incident, look, feed.incidents)
+    return {"items": found}
 
 
 @router.get("/coverage", response_model=m.Coverage)

@@ -3,17 +3,21 @@
 An alert on one call is that call's; the same alert on a third of a trunk's calls is the trunk's. For every rule and for
 every trunk, site, queue and agent the share of calls with that alert is compared with the share among all other calls;
 what stands out is an incident. Where the same calls would make several, the one that sets them apart best is kept.
+
+What is counted is the window; since when an incident is on is found by going back from it, window by window, for as long
+as it stands out there too.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 KINDS = ("trunk", "site", "queue", "agent")
+Rows = Iterable[Mapping[Any, Any]]
 CAUSE_OF_KIND = {"trunk": "technology", "site": "technology", "queue": "process", "agent": "human"}
 
 
@@ -27,6 +31,8 @@ class IncidentSettings:
     """How many times the share elsewhere (with one call added there, so that nothing divides by zero)."""
     open_ms: int = 5 * 60_000
     """An incident is open while its last alert is no older."""
+    since_ms_max: int = 8 * 3_600_000
+    """How far back its beginning is looked for: a shift. Of a longer one the oldest that was seen is told."""
 
 
 @dataclass(slots=True)
@@ -42,10 +48,15 @@ class _Found:
     def calls(self) -> frozenset[str]:
         return frozenset(alert["call_id"] for alert in self.alerts)
 
+    @property
+    def first_at(self) -> int:
+        first: int = min(alert["raised_at"] for alert in self.alerts)
+        return first
+
 
 def incidents(
-    alerts: Iterable[Mapping[Any, Any]],
-    calls: Iterable[Mapping[Any, Any]],
+    alerts: Rows,
+    calls: Rows,
     now: int,
     settings: IncidentSettings = IncidentSettings(),
 ) -> list[dict[str, Any]]:
@@ -55,6 +66,32 @@ def incidents(
         alerts: rows of the store raised within the window, none dismissed.
         calls: rows of the calls that were live within the window (`call_id` and the scope columns).
     """
+    return [_told(found, now, settings) for found in _best(_standing(alerts, calls, settings))]
+
+
+def began_at(
+    incident: Mapping[str, Any],
+    look: Callable[[int, int], tuple[Rows, Rows]],
+    settings: IncidentSettings = IncidentSettings(),
+) -> int:
+    """When an incident began: back from its first alert, while the window before that shows it too.
+
+    Args:
+        look: the alerts of the incident's rule raised from one moment to just before another, and the calls between.
+    """
+    since_at: int = incident["since_at"]
+    key = (incident["rule_id"], incident["scope"]["kind"], incident["scope"]["value"])
+    oldest = since_at - settings.since_ms_max
+    while since_at > oldest:
+        standing = _standing(*look(max(oldest, since_at - settings.window_ms), since_at), settings)
+        before = next((found for found in standing if (found.rule_id, found.kind, found.value) == key), None)
+        if before is None:
+            break
+        since_at = before.first_at
+    return since_at
+
+
+def _standing(alerts: Rows, calls: Rows, settings: IncidentSettings) -> list[_Found]:
     calls = list(calls)
     totals = {kind: Counter(call[kind] for call in calls if call[kind]) for kind in KINDS}
     place = {call["call_id"]: call for call in calls}
@@ -67,12 +104,11 @@ def incidents(
             if value:
                 key = (alert["rule_id"], kind, value)
                 groups.setdefault(key, _Found(*key)).alerts.append(alert)
-    standing = [
+    return [
         found
         for found in groups.values()
         if _stands_out(found, totals[found.kind][found.value], len(calls), len(by_rule[found.rule_id]), settings)
     ]
-    return [_told(found, now, settings) for found in _best(standing)]
 
 
 def _stands_out(found: _Found, here: int, everywhere: int, with_rule: int, settings: IncidentSettings) -> bool:
@@ -100,7 +136,6 @@ def _best(found: list[_Found]) -> list[_Found]:
 
 
 def _told(found: _Found, now: int, settings: IncidentSettings) -> dict[str, Any]:
-    first = min(alert["raised_at"] for alert in found.alerts)
     last = max(alert["raised_at"] for alert in found.alerts)
     newest = max(found.alerts, key=lambda alert: (alert["raised_at"], alert["alert_id"]))
     # The window slides over a long incident: its first alert would not name it for long.
@@ -114,7 +149,7 @@ def _told(found: _Found, now: int, settings: IncidentSettings) -> dict[str, Any]
         "scope": {"kind": found.kind, "value": found.value},
         "calls": sorted(found.calls),
         "alerts": sorted(alert["alert_id"] for alert in found.alerts),
-        "since_at": first,
+        "since_at": found.first_at,
         "last_at": last,
         "open": last > now - settings.open_ms,
         "share": round(found.share, 3),

@@ -16,7 +16,9 @@ from streams.feed.views import STALE_MS, Row, View, alert_view, call_view, is_li
 Clips = Callable[[Row], View]
 OPEN_MS = 15 * 60_000
 """An alert of a call that has ended stays on the live list for so long, unless somebody has acknowledged it."""
+LONG_CALL_MS = 3_600_000
 LIMIT_MAX = 500
+_PLACES = sa.select(t.calls.c.call_id, t.calls.c.trunk, t.calls.c.site, t.calls.c.queue, t.calls.c.agent)
 _NEWEST_ALERT = (Key(t.alerts.c.raised_at, descending=True), Key(t.alerts.c.alert_id))
 _NEWEST_CALL = (Key(t.calls.c.first_at, descending=True), Key(t.calls.c.call_id))
 NEWEST_FIRST = Order("alerts", _NEWEST_ALERT)
@@ -255,8 +257,29 @@ def live_calls(connection: sa.Connection, scope: Scope, now: int) -> list[Row]:
 
 def of_window(connection: sa.Connection, scope: Scope, since_at: int) -> tuple[list[Row], list[Row]]:
     """Alerts raised since then that nobody dismissed, and the calls that were live since: what incidents are made of."""
-    a, c = t.alerts.c, t.calls.c
+    a = t.alerts.c
     raised = sa.select(t.alerts).where(*scope.where(t.alerts), a.raised_at >= since_at, a.dismissed_at.is_(None))
-    live = sa.or_(sa.and_(c.ended_at.is_(None), c.seen_at >= since_at), c.ended_at >= since_at)
-    around = sa.select(c.call_id, c.trunk, c.site, c.queue, c.agent).where(*scope.where(t.calls), live)
+    around = _PLACES.where(*scope.where(t.calls), _lived(since_at))
     return list(connection.execute(raised).mappings()), list(connection.execute(around).mappings())
+
+
+def of_past(
+    connection: sa.Connection, scope: Scope, rule_id: str, since_at: int, until_at: int
+) -> tuple[list[Row], list[Row]]:
+    """The same of a window in the past, for one rule. Calls that began long before it are left out: they are few."""
+    a, c = t.alerts.c, t.calls.c
+    raised = sa.select(a.alert_id, a.call_id, a.rule_id, a.raised_at, a.trunk, a.site, a.queue, a.agent).where(
+        *scope.where(t.alerts),
+        a.raised_at >= since_at,
+        a.raised_at < until_at,
+        a.rule_id == rule_id,
+        a.dismissed_at.is_(None),
+    )
+    began = (c.first_at >= since_at - LONG_CALL_MS, c.first_at < until_at)
+    around = _PLACES.where(*scope.where(t.calls), *began, _lived(since_at))
+    return list(connection.execute(raised).mappings()), list(connection.execute(around).mappings())
+
+
+def _lived(since_at: int) -> Any:
+    c = t.calls.c
+    return sa.or_(sa.and_(c.ended_at.is_(None), c.seen_at >= since_at), c.ended_at >= since_at)

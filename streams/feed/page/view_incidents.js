@@ -18,7 +18,7 @@ export class IncidentsView {
     this.body = h("div", { class: "incidents" }, h("p", { class: "soft" }, t("loading")));
     replace(main, h("div", { class: "page" }, pageHead(t("nav.incidents"), h("p", { class: "soft" }, t("incidents.about"))), this.body));
     this.reload = batched(() => this.load().catch(() => {}), RELOAD_MS);
-    live.addEventListener("incident", this.reload);
+    live.addEventListener("alert", this.reload);
     this.load().catch((error) => failure(this.body, error, () => this.load()));
   }
 
@@ -38,7 +38,7 @@ export class IncidentsView {
 
   close() {
     this.closed = true;
-    live.removeEventListener("incident", this.reload);
+    live.removeEventListener("alert", this.reload);
   }
 }
 
