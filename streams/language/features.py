@@ -1,7 +1,6 @@
 """What the fitted part of the sentiment weighs: the lexicon's evidence, the phrases, and who says them.
 
-The same for fitting (`recipe/fit_sentiment.py`) and use, and the same for all languages. Hashed runs of letters were tried
-beside them (fitted on the corpus in `recipe/corpus`) and left out: they were worth 0.02 of macro-F1 at best.
+The same for fitting (`recipe/fit_sentiment.py`) and use, and the same for all languages; the parts of words (parts.py) stand beside them.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 Idioms before words, negation that turns what follows it (or, in French and Darija, what it follows), intensity, and more
 weight to what comes after "but". The sum is squashed to -1..1 as in VADER (Hutto & Gilbert 2014): s / sqrt(s² + a).
-Where it is known who speaks, weights fitted on the project's own suite (`fitted.yaml`; recipe in `recipe/`) take the
-place of the plain sum: an agent's "I understand how frustrating that is" is courtesy, a customer's lawyer is no courtesy.
+Where it is known who speaks, a model fitted on the project's own utterances (`fitted.py`, `sentiment.npz`; recipe in `recipe/`)
+weighs this evidence, the phrases and all other words instead of the plain sum: an agent's "I understand how frustrating that
+is" is courtesy, a customer's lawyer is no courtesy, and "still nothing" is no praise.
 Nothing is taken from the voice. Confidence is how sure the label is; no word of feeling is a neutral utterance, held
 with half confidence.
 """
@@ -13,14 +14,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypedDict
 
-from streams.language.features import features
+from streams.language.fitted import LABEL_SCORE_MIN, judge
 from streams.language.lexicon import Lexicon, lexicon
 from streams.language.patterns import Line
 from streams.language.phrases import Phrase
-from streams.language.text import Token, read_yaml
+from streams.language.text import Token, language_code
 
 NEGATION_REACH = 3
 """Words after a negation that it turns; VADER's window."""
@@ -33,10 +33,6 @@ BEFORE_BUT, AFTER_BUT = 0.5, 1.3
 SPREAD = 6.0
 """The `a` of the squashing: one strong word (3) scores 0.77, one mild word (1) 0.38."""
 NEUTRAL_CONFIDENCE = 0.5
-LABEL_SCORE_MIN = 0.25
-"""From here on an utterance is called positive (or negative); a bare "thank you" (0.2) stays neutral."""
-_AT_LABEL = LABEL_SCORE_MIN * math.sqrt(SPREAD / (1 - LABEL_SCORE_MIN**2))
-"""What `squash` makes a score of `LABEL_SCORE_MIN` of: where the fitted line goes from neutral to a feeling."""
 BECAUSE_MAX = 4
 LABELS = ("negative", "neutral", "positive")
 
@@ -76,8 +72,8 @@ def sentiment(
 ) -> Sentiment:
     """Sentiment of an utterance, given as its `tokens`, with its phrases; `line` where its `Line` has been made."""
     evidence = evidence_of(words, lexicon(language), line or Line(words))
-    if party is not None and (evidence or phrases):
-        return _weighed_by_party(evidence, party, phrases)
+    if party is not None and words:
+        return _weighed_by_party(words, language, evidence, party, phrases)
     if not evidence:
         return Sentiment(score=0.0, confidence=NEUTRAL_CONFIDENCE if words else 0.0, because=[])
     total = sum(item.weight for item in evidence)
@@ -88,29 +84,11 @@ def sentiment(
     return Sentiment(score=squash(total), confidence=round(confidence, 3), because=_quoted(item.said for item in told))
 
 
-def _weighed_by_party(evidence: Sequence[Evidence], party: str, phrases: Sequence[Phrase]) -> Sentiment:
-    fitted = _fitted()
-    said = {phrase["category"]: phrase["text"].lower() for phrase in phrases}
-    present = features([item.weight for item in evidence], said, party)
-    total = sum(fitted.get(name, 0.0) * value for name, value in present.items())
-    who = "agent" if party == "agent" else "customer"
-    told = [(abs(item.weight), item.said) for item in evidence if (item.weight > 0) == (total > 0)]
-    for category, text in said.items():
-        weight = fitted.get(f"{who}:{category}", 0.0)
-        if abs(weight) >= 1 and (weight > 0) == (total > 0):
-            told.append((abs(weight), text))
-    told.sort(key=lambda item: -item[0])
-    # An ordinal model: three labels on one line, parted at -1 and 1.
-    sure = 1 / (1 + math.exp(1 - min(abs(total), 30.0)))
-    confidence = sure if abs(total) >= 1 else max(NEUTRAL_CONFIDENCE, 1 - 2 * sure)
-    return Sentiment(
-        score=squash(total * _AT_LABEL), confidence=round(confidence, 3), because=_quoted(text for _, text in told)
-    )
-
-
-@lru_cache(maxsize=1)
-def _fitted() -> dict[str, float]:
-    return {name: float(weight) for name, weight in read_yaml("fitted.yaml")["weights"].items()}
+def _weighed_by_party(
+    words: Sequence[Token], language: str | None, evidence: Sequence[Evidence], party: str, phrases: Sequence[Phrase]
+) -> Sentiment:
+    score, confidence, because = judge(words, language_code(language), evidence, party, phrases)
+    return Sentiment(score=score, confidence=confidence, because=_quoted(said for _, said in because))
 
 
 def _quoted(told: Iterable[str]) -> list[str]:
