@@ -55,7 +55,7 @@ def test_the_score_is_called_by_the_likeliest_label(parts: list[float]) -> None:
         ("fr", "mon dossier a été égaré par vos services", "égaré"),
         ("es", "me la habéis colado", "colado"),
         ("pt", "deixaram nos a ver navios", "navios"),
-        ("ar", "hadi dsara dyal besse7", "dsara"),
+        ("ar", "ma khllitinich nhder", "khllitinich"),
     ],
 )
 def test_words_that_no_lexicon_holds_decide_and_are_told(language: str, text: str, deciding: str) -> None:
