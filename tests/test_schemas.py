@@ -60,7 +60,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "key": "c", "size_bytes": 3, "sha256": "ab", "at": "2026-11-25T08:00:00Z", "role": "listen",
     },
 }  # fmt: skip
-VERSIONS = {"utterance": 2, "summary": 2}
+VERSIONS = {"utterance": 2, "summary": 2, "feedback": 2}
 """Of schemas that have been added to."""
 
 

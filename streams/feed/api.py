@@ -107,7 +107,7 @@ async def act(
     scope: Actor,
     request: Request,
     alert_id: Identity,
-    verb: Literal["acknowledge", "unacknowledge", "assign", "snooze", "dismiss", "note", "reopen"],
+    verb: Literal["acknowledge", "unacknowledge", "assign", "unassign", "snooze", "dismiss", "note", "reopen"],
     asked: m.Asked | None = None,
 ) -> Any:
     """Act on an alert. The answer comes once calls.feedback has confirmed the action."""
@@ -122,7 +122,8 @@ async def act(
     given = asked.model_dump(exclude_none=True) if asked else {}
     record = feedback_record(verb, row, scope.user, datetime.now(UTC), uuid.uuid4().hex, given)
     await feed.actions.act(lambda: record)
-    request.state.audited = {"what": f"alert {record['action']}", "call_id": row["call_id"], "alert_id": alert_id}
+    done = "unassigned" if record.get("unassigned") else record["action"]
+    request.state.audited = {"what": f"alert {done}", "call_id": row["call_id"], "alert_id": alert_id}
 
     def view() -> Any:
         with feed.database.reading() as connection:

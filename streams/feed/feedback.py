@@ -13,6 +13,7 @@ VERBS = {
     "acknowledge": "acknowledged",
     "unacknowledge": "reopened",
     "assign": "assigned",
+    "unassign": "assigned",
     "snooze": "snoozed",
     "dismiss": "dismissed",
     "note": "noted",
@@ -24,11 +25,15 @@ CLEAN: dict[str, Any] = {
     "acknowledged_by": None,
     "acknowledged_at": None,
     "assigned_to": None,
+    "assigned_by": None,
+    "assigned_at": None,
     "snoozed_until_at": None,
     "dismissed_by": None,
     "dismissed_reason": None,
     "dismissed_at": None,
 }
+KEPT = ("assigned_to", "assigned_by", "assigned_at")
+"""What stays when an alert is reopened."""
 
 
 def feedback_record(
@@ -58,7 +63,12 @@ def feedback_record(
     }
     if asked.get("right") is not None:
         record["right"] = bool(asked["right"])
-    if action == "assigned":
+    if verb == "unassign":
+        if not alert["assigned_to"]:
+            raise VigieError("it is assigned to nobody", remedy="Nothing needs to be done", field="assigned_to")
+        # A reader of the schema's first version knows no such thing, and finds a name where it looks for one.
+        record |= {"assigned_to": alert["assigned_to"], "unassigned": True}
+    elif action == "assigned":
         record["assigned_to"] = _text(asked, "to", "Say to whom")
     elif action == "snoozed":
         minutes = asked.get("minutes") or 0
@@ -82,7 +92,8 @@ def applied(records: Iterable[Record]) -> dict[str, Any]:
             case "acknowledged":
                 out |= {"acknowledged_by": record["by"], "acknowledged_at": at}
             case "assigned":
-                out["assigned_to"] = record["assigned_to"]
+                to = None if record.get("unassigned") else record["assigned_to"]
+                out |= {"assigned_to": to, "assigned_by": record["by"], "assigned_at": at}
             case "snoozed":
                 out["snoozed_until_at"] = _ms(record["snoozed_until"])
             case "dismissed":
@@ -90,8 +101,8 @@ def applied(records: Iterable[Record]) -> dict[str, Any]:
             case "noted":
                 out["notes"] = [*out["notes"], {"by": record["by"], "at": at, "text": record["note"]}]
             case "reopened":
-                # Who it is assigned to, and what was noted, stays.
-                out |= {name: None for name in CLEAN if name != "assigned_to"}
+                # What was noted stays too.
+                out |= {name: None for name in CLEAN if name not in KEPT}
     return out
 
 

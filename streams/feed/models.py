@@ -54,6 +54,9 @@ class Feedback(Open):
     acknowledged_by: str | None
     acknowledged_at: int | None
     assigned_to: str | None
+    assigned_by: str | None
+    """Who assigned it last, or took that back."""
+    assigned_at: int | None
     snoozed_until_at: int | None
     dismissed: Dismissed | None
     notes: list[dict[str, Any]]

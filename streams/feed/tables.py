@@ -77,6 +77,8 @@ alerts = sa.Table(
     sa.Column("acknowledged_by", sa.String),
     sa.Column("acknowledged_at", sa.BigInteger),
     sa.Column("assigned_to", sa.String),
+    sa.Column("assigned_by", sa.String),
+    sa.Column("assigned_at", sa.BigInteger),
     sa.Column("snoozed_until_at", sa.BigInteger),
     sa.Column("dismissed_by", sa.String),
     sa.Column("dismissed_reason", sa.String),

@@ -58,6 +58,8 @@ def alert_view(alert: Row, call: Row | None, clip: View, now_ms: int) -> View:
             "acknowledged_by": alert["acknowledged_by"],
             "acknowledged_at": alert["acknowledged_at"],
             "assigned_to": alert["assigned_to"],
+            "assigned_by": alert["assigned_by"],
+            "assigned_at": alert["assigned_at"],
             "snoozed_until_at": alert["snoozed_until_at"],
             "dismissed": dismissed,
             "notes": alert["notes"],

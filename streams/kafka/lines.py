@@ -192,7 +192,7 @@ def _summary(r: Record) -> str:
 
 
 def _feedback(r: Record) -> str:
-    what = _told(r, "assigned_to", "snoozed_until", "right", "reason", "note")
+    what = _told(r, "assigned_to", "unassigned", "snoozed_until", "right", "reason", "note")
     return _joined(r["at"], r["action"], f"by={r['by']}", r["call_id"], f"alert={r['alert_id']}", what)
 
 

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
+from jsonschema import Draft202012Validator
 
+import schemas
 from streams.feed import tables as t
 from streams.feed.access import limited
 from streams.feed.clock import wall_ms
@@ -46,6 +48,29 @@ def test_an_action_is_in_its_answer_and_in_the_next_look(store: Store, client: T
     again = client.post(f"{url}/reopen").json()["feedback"]
     assert (again["dismissed"], again["snoozed_until_at"], again["assigned_to"]) == (None, None, "amina")
     assert [a["alert_id"] for a in client.get("/api/alerts").json()["items"]] == ["a"]
+
+
+def test_an_assignment_is_taken_back_and_who_did_it_is_told(store: Store, client: TestClient) -> None:
+    store.take(*live("c1"), ("alerts", alert("c1", "a")))
+    given = client.post("/api/alerts/a/assign", json={"to": "amina"}).json()["feedback"]
+    assert (given["assigned_to"], given["assigned_by"]) == ("amina", "demo")
+    taken = client.post("/api/alerts/a/unassign").json()["feedback"]
+    assert (taken["assigned_to"], taken["assigned_by"]) == (None, "demo")
+    assert taken["assigned_at"] >= given["assigned_at"]
+    assert [a["alert_id"] for a in client.get("/api/alerts", params={"assigned": ""}).json()["items"]] == ["a"]
+    again = client.post("/api/alerts/a/unassign")
+    assert (again.status_code, again.json()["field"]) == (422, "assigned_to")
+    done = [entry["what"] for entry in client.get("/api/audit").json()["items"]]
+    assert done[:2] == ["alert unassigned", "alert assigned"]
+    assert client.post("/api/alerts/a/assign", json={"to": "karim"}).json()["feedback"]["assigned_to"] == "karim"
+    with store.database.reading() as connection:
+        records = list(connection.execute(sa.select(t.feedback.c.record).order_by(t.feedback.c.number)).scalars())
+    assert [r.get("unassigned", False) for r in records] == [False, True, False]
+    for record in records:
+        schemas.validator("feedback").validate(record)
+        # A reader of the first version reads it, and goes on seeing who had it.
+        Draft202012Validator(schemas.history("feedback")[0]).validate(record)
+    assert records[1]["assigned_to"] == "amina"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import { sentence } from "./describe.js";
 
 const SNOOZE_MINUTES = [5, 15, 30, 60, 240];
 const REASONS = ["false_alert", "handled", "known", "not_important", "other"];
-const UNDONE_BY = { acknowledge: "unacknowledge", unacknowledge: "acknowledge", snooze: "reopen", dismiss: "reopen" };
+const UNDONE_BY = { acknowledge: "unacknowledge", unacknowledge: "acknowledge", unassign: "assign", snooze: "reopen", dismiss: "reopen" };
 let undo = null;
 const people = new Set();
 
@@ -23,7 +23,9 @@ export function remember(alert) {
 export async function act(action, alert) {
   if (!alert) return;
   const body = await details(action, alert);
-  if (body) await send(action, alert, body);
+  if (!body) return;
+  if (action === "assign" && !body.to && alert.feedback?.assigned_to) await send("unassign", alert, {});
+  else await send(action, alert, body);
 }
 
 async function details(action, alert) {
@@ -34,8 +36,11 @@ async function details(action, alert) {
   }
   if (action === "assign") {
     if (live.me?.user) people.add(live.me.user);
-    const field_ = h("input", { name: "to", required: true, list: "people", autocomplete: "off", maxlength: 120, value: alert.feedback?.assigned_to || live.me?.user || "", autofocus: true });
-    const answer = await ask(t("action.assign"), [field(t("assign.to"), field_), h("datalist", { id: "people" }, [...people].map((person) => h("option", { value: person })))], { submit: t("action.assign"), about });
+    const had = alert.feedback?.assigned_to;
+    const field_ = h("input", { name: "to", required: !had, list: "people", autocomplete: "off", maxlength: 120, value: had || live.me?.user || "", autofocus: true });
+    const names = h("datalist", { id: "people" }, [...people].map((person) => h("option", { value: person })));
+    const fields = [field(t("assign.to"), field_), names, had ? h("p", { class: "soft" }, t("assign.empty")) : null];
+    const answer = await ask(t("action.assign"), fields, { submit: t("action.assign"), about });
     return answer && { to: answer.to.trim() };
   }
   if (action === "dismiss") {
@@ -55,7 +60,7 @@ async function send(action, alert, body, { quiet = false } = {}) {
     const answer = await post(`/api/alerts/${encodeURIComponent(alert.alert_id)}/${action}`, body);
     live.tellAlert(answer);
     if (quiet) return;
-    const back = UNDONE_BY[action] || (action === "assign" && alert.feedback?.assigned_to ? "assign" : null);
+    const back = action === "assign" ? (alert.feedback?.assigned_to ? "assign" : "unassign") : UNDONE_BY[action];
     undo = back && (() => takeBack(back, alert));
     toast(t(`done.${action}`, { who: body.to || "", span: body.minutes ? duration(body.minutes * 60_000) : "" }), back ? { action: t("action.undo"), run: runUndo } : {});
   } catch (error) {

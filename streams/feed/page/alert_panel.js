@@ -157,10 +157,11 @@ export class AlertPanel {
 
   /** What people did about it. */
   drawLog() {
-    const { acknowledged_by, acknowledged_at, assigned_to, dismissed, notes = [], snoozed_until_at } = this.alert.feedback || {};
+    const { acknowledged_by, acknowledged_at, assigned_to, assigned_by, assigned_at, dismissed, notes = [], snoozed_until_at } = this.alert.feedback || {};
     const line = (text, at, body) => h("li", null, h("span", null, text), at ? h("span", { class: "soft" }, ` ${when(at)}`) : null, body ? h("p", { dir: "auto" }, body) : null);
     const lines = [
-      acknowledged_by && line(t("log.acknowledged", { who: acknowledged_by }), acknowledged_at), assigned_to && line(t("log.assigned", { who: assigned_to })),
+      acknowledged_by && line(t("log.acknowledged", { who: acknowledged_by }), acknowledged_at),
+      assigned_to ? line(t("log.assigned", { who: assigned_to }), assigned_at) : assigned_by && line(t("log.unassigned", { who: assigned_by }), assigned_at),
       snoozed_until_at && line(t("log.snoozed", { until: when(snoozed_until_at) })), dismissed && line(t("log.dismissed", { who: dismissed.by }), dismissed.at, reasonText(dismissed.reason)),
       ...notes.map((note) => line(t("log.noted", { who: note.by }), note.at, note.text)),
     ].filter(Boolean);
