@@ -342,9 +342,10 @@ def events(
     request: Request,
     call: m.Identity | None = None,
     after: Number = None,
+    seq: Annotated[int | None, Query(ge=-1, le=2**31 - 1)] = None,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=30)] = None,
 ) -> Response:
-    """Alerts and calls as they change; with `call`, also that call's words and measurements."""
+    """Alerts and calls as they change; with `call`, also that call's words, and its measurements after `seq`."""
     if call is not None:
         check(scope, "words")
         with feed.database.reading() as connection:
@@ -354,7 +355,7 @@ def events(
     came = last_event_id if last_event_id and last_event_id.isascii() and last_event_id.isdigit() else None
     start = min(int(came), 2**52) if came else after
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    stream = feed.hub.stream(scope, start, call, still_allowed(request))
+    stream = feed.hub.stream(scope, start, call, still_allowed(request), seq)
     return StreamingResponse(_encoded(stream), headers=headers, media_type="text/event-stream")
 
 

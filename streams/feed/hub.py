@@ -98,13 +98,19 @@ class Hub:
             client.lost = True
 
     async def stream(
-        self, scope: Scope, after: int | None, call_id: str | None = None, still: Callable[[], bool] = lambda: True
+        self,
+        scope: Scope,
+        after: int | None,
+        call_id: str | None = None,
+        still: Callable[[], bool] = lambda: True,
+        seq: int | None = None,
     ) -> AsyncIterator[str]:
         """One client's events as text of an event stream, from number `after` on (None: from now on).
 
         Args:
             still: whether the client may go on; asked every few seconds, so that a session that ends, or an account
                 that is changed, ends its streams too.
+            seq: the newest measurement of the call that the client has (None: those from now on).
         """
         client = _Client(scope, call_id)
         self._clients.add(client)
@@ -116,7 +122,7 @@ class Hub:
                     if event.kind == "reset" or client.wants(event):
                         yield event.text
                     sent = max(sent, event.number)
-            watching = _Watch(self._database, call_id) if call_id is not None else None
+            watching = _Watch(self._database, call_id, seq) if call_id is not None else None
             quiet_s, asked_s = 0.0, time.monotonic()
             while not client.lost:
                 if time.monotonic() - asked_s > STILL_S:
@@ -171,9 +177,9 @@ class Hub:
 class _Watch:
     """The measurements of one call as they come: read from the store, since only those who look at it need them."""
 
-    def __init__(self, database: Database, call_id: str) -> None:
+    def __init__(self, database: Database, call_id: str, seq: int | None) -> None:
         self._database, self._call_id = database, call_id
-        self._seq: int | None = None
+        self._seq = seq
 
     async def news(self) -> list[str]:
         records = await asyncio.to_thread(self._read)

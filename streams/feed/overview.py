@@ -40,6 +40,7 @@ class SearchFilter:
 
 def floor(connection: sa.Connection, scope: Scope, now: int) -> View:
     """All live calls by health, and by site and queue."""
+    event = newest_event(connection)
     rows = live_calls(connection, scope, now)
     groups: dict[str | None, dict[str | None, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
@@ -49,7 +50,7 @@ def floor(connection: sa.Connection, scope: Scope, now: int) -> View:
         for site, queues in sorted(groups.items(), key=_name)
     ]
     worst = sorted(rows, key=lambda row: (row["health"], -row["first_at"], row["call_id"]))[:FLOOR_CALLS_MAX]
-    return {"sites": sites, "calls": [call_view(row, now) for row in worst], "event": newest_event(connection)}
+    return {"sites": sites, "calls": [call_view(row, now) for row in worst], "event": event}
 
 
 def _name(item: tuple[str | None, Any]) -> tuple[bool, str]:

@@ -71,6 +71,8 @@ class CallFilter:
 
 
 def newest_event(connection: sa.Connection) -> int:
+    """From where a browser must go on. Asked before the rows: each statement sees the store as it then is, and what
+    happened between the rows and the number would be told to nobody."""
     return connection.execute(sa.select(sa.func.max(t.events.c.number))).scalar() or 0
 
 
@@ -78,13 +80,14 @@ def alerts(
     connection: sa.Connection, scope: Scope, asked: AlertFilter, clips: Clips, now: int, limit: int, cursor: str | None
 ) -> View:
     """Worst first for `state=open` (unacknowledged before acknowledged of a severity), else newest first."""
+    event = newest_event(connection)
     conditions = [*scope.where(t.alerts), *_alert_conditions(asked, now)]
     total = connection.execute(sa.select(sa.func.count()).select_from(t.alerts).where(*conditions)).scalar_one()
     order = WORST_FIRST if asked.state == "open" else NEWEST_FIRST
     rows, following = order.page(connection, sa.select(t.alerts).where(*conditions), limit, cursor)
     calls = calls_of(connection, {row["call_id"] for row in rows})
     items = [alert_view(row, calls.get(row["call_id"]), clips(row), now) for row in rows]
-    return {"items": items, "next": following, "total": total, "event": newest_event(connection)}
+    return {"items": items, "next": following, "total": total, "event": event}
 
 
 def open_conditions(now: int) -> list[Any]:
@@ -150,12 +153,13 @@ def _light() -> list[Any]:
 
 
 def calls(connection: sa.Connection, scope: Scope, asked: CallFilter, now: int, limit: int, cursor: str | None) -> View:
+    event = newest_event(connection)
     conditions = [*scope.where(t.calls), *call_conditions(asked, now)]
     total = connection.execute(sa.select(sa.func.count()).select_from(t.calls).where(*conditions)).scalar_one()
     query = sa.select(*_light()).where(*conditions)
     rows, following = CALL_ORDERS[asked.sort].page(connection, query, limit, cursor)
     items = [call_view(row, now) for row in rows]
-    return {"items": items, "next": following, "total": total, "event": newest_event(connection)}
+    return {"items": items, "next": following, "total": total, "event": event}
 
 
 def call_conditions(asked: CallFilter, now: int) -> list[Any]:
@@ -188,6 +192,7 @@ def call_conditions(asked: CallFilter, now: int) -> list[Any]:
 
 def one_call(connection: sa.Connection, scope: Scope, call_id: str, clips: Clips, now: int) -> View | None:
     """Everything that is kept of a call, for its own page; None where there is none, or not for these eyes."""
+    event = newest_event(connection)
     query = sa.select(t.calls).where(t.calls.c.call_id == call_id, *scope.where(t.calls))
     call = connection.execute(query).mappings().one_or_none()
     if call is None:
@@ -207,7 +212,7 @@ def one_call(connection: sa.Connection, scope: Scope, call_id: str, clips: Clips
         "coverage_intervals": summary["coverage"]["intervals"] if summary else [],
         "timeline": timeline(connection, call),
         "last_seq": call["last_seq"],
-        "event": newest_event(connection),
+        "event": event,
     }
 
 

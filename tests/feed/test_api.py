@@ -181,7 +181,9 @@ def test_health_and_metrics(client: TestClient) -> None:
     assert "vigie_feed_records_total" in client.get("/metrics").text
 
 
-def events_of(store: Store, after: int | None, wanted: int, scope: Any = None, call: str | None = None) -> list[Any]:
+def events_of(
+    store: Store, after: int | None, wanted: int, scope: Any = None, call: str | None = None, seq: int | None = None
+) -> list[Any]:
     """The first events of a client of its own hub."""
     from streams.feed.access import everything
     from streams.feed.hub import Hub
@@ -191,7 +193,7 @@ def events_of(store: Store, after: int | None, wanted: int, scope: Any = None, c
         running = asyncio.create_task(hub.run())
         await asyncio.sleep(0.05)
         out: list[Any] = []
-        stream = hub.stream(scope or everything(), after, call)
+        stream = hub.stream(scope or everything(), after, call, seq=seq)
         async for text in stream:
             fields = dict(line.split(": ", 1) for line in text.strip().splitlines() if ": " in line)
             if "event" in fields:
@@ -272,3 +274,49 @@ def test_whatever_a_call_is_called_its_own_address_finds_it(store: Store, client
     assert client.get("/api/alerts", params={"call": call_id}).json()["total"] == 1
     with store.database.reading() as connection:
         assert connection.execute(sa.select(t.calls.c.call_id)).scalars().all() == [call_id]
+
+
+@pytest.mark.parametrize("path", ["/api/alerts", "/api/calls", "/api/floor", "/api/calls/c1"])
+def test_what_happens_while_an_answer_is_made_is_in_it_or_told_after_it(
+    store: Store, client: TestClient, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    from streams.feed import overview, queries
+
+    store.take(*live("c1"), ("alerts", alert("c1", "a")))
+    happened = []
+
+    def meanwhile(view: Any) -> Any:
+        def late(*args: Any, **more: Any) -> Any:
+            # The rows have been read: each statement sees the store as it then is.
+            if not happened:
+                happened.append(1)
+                store.take(
+                    *live("c2"), ("alerts", alert("c2", "b")), ("utterances", utterance("c1", 1, "la ligne coupe"))
+                )
+            return view(*args, **more)
+
+        return late
+
+    for module, name in ((queries, "call_view"), (queries, "alert_view"), (overview, "call_view")):
+        monkeypatch.setattr(module, name, meanwhile(getattr(module, name)))
+    found = client.get(path).json()
+    assert happened
+    told = events_of(store, found["event"], 3, call="c1")
+    assert {"alert", "call", "utterance"} == {kind for _, kind, _ in told}
+
+
+def test_the_seconds_between_a_calls_view_and_its_stream_are_told(store: Store, client: TestClient) -> None:
+    store.take(*live("c1", 1))
+    seen = client.get("/api/calls/c1").json()
+    store.take(*[("measurements", measurement("c1", n)) for n in range(1, 4)])
+    told = events_of(store, seen["event"] + 10_000, 4, call="c1", seq=seen["last_seq"])
+    assert [data["seq"] for _, kind, data in told if kind == "measurement"] == [1, 2, 3]
+
+
+def test_a_call_of_one_second_is_not_told_again(store: Store) -> None:
+    from streams.feed.hub import _Watch
+
+    store.take(*live("c1", 1))
+    watch = _Watch(store.database, "c1", None)
+    assert asyncio.run(watch.news()) == []
+    assert asyncio.run(watch.news()) == []

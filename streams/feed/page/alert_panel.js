@@ -84,14 +84,20 @@ export class AlertPanel {
   }
 
   actions(alert) {
-    const { acknowledged_by, dismissed, snoozed_until_at } = alert.feedback || {};
+    const { acknowledged_by, dismissed } = alert.feedback || {};
     const acts = live.me?.role !== "analyst";
     const button = (action, glyph, key_, primary) => h("button", { type: "button", class: primary ? "primary" : "", "data-action": action, disabled: !acts, title: `${t(`action.${action}`)} (${key_})`, "aria-keyshortcuts": key_, onclick: () => act(action, this.alert) }, icon(glyph), h("span", null, t(`action.${action}`)));
-    const asleep = dismissed || snoozed_until_at > Date.now();
+    const asleep = this.asleep();
     return h("div", { class: "actions", role: "group", "aria-label": t("actions.label") },
       asleep ? button("reopen", "undo", "u", true) : acknowledged_by ? button("unacknowledge", "undo", "a") : button("acknowledge", "check", "a", true),
       button("assign", "user", "m"), asleep ? null : button("snooze", "clock", "s"), dismissed ? null : button("dismiss", "dismiss", "d"), button("note", "note", "n"),
       acts ? null : h("p", { class: "soft" }, t("actions.not_yours")));
+  }
+
+  /** Put away by somebody, for good or for a while. */
+  asleep() {
+    const { dismissed, snoozed_until_at } = this.alert?.feedback || {};
+    return Boolean(dismissed) || snoozed_until_at > Date.now();
   }
 
   draw() {

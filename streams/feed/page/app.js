@@ -53,7 +53,7 @@ async function watch() {
   });
   const { event } = await page.waiting.load();
   live.addEventListener("state", (told) => connection(told.detail.state));
-  live.addEventListener("reset", () => (page.waiting.load(), show(route(), true)));
+  live.addEventListener("reset", () => (page.waiting.load().catch(() => {}), show(route(), true)));
   live.start(event);
   setInterval(() => page.waiting.load().catch(() => {}), 60_000);
 }

@@ -25,7 +25,8 @@ export class CallModel extends EventTarget {
   }
 
   follow(call) {
-    const url = `/api/events?call=${encodeURIComponent(this.call_id)}`;
+    // Seconds carry no number of an event: the stream is told which of them are here.
+    const url = () => `/api/events?call=${encodeURIComponent(this.call_id)}&seq=${this.call.last_seq}`;
     this.stream = new Stream(url, call.event ?? call.changed, {
       event: (kind, record) => this.take(kind, record),
       state: (state) => this.again(state),
@@ -33,7 +34,7 @@ export class CallModel extends EventTarget {
     });
   }
 
-  /** Seconds carry no number to resume by: a stream that comes back finds the call loaded anew. */
+  /** A stream that comes back finds the call loaded anew. */
   again(state) {
     if (state !== "live") return;
     if (this.lived) this.load().then(() => this.tell("all")).catch(() => {});
@@ -72,6 +73,8 @@ export class CallModel extends EventTarget {
   }
 
   takeSecond(second) {
+    if (second.seq <= this.call.last_seq) return;
+    this.call.last_seq = second.seq;
     const line = this.call.timeline;
     const index = Math.round(second.start_ms / (line.step_ms || 1000));
     for (const party of ["agent", "customer"]) {

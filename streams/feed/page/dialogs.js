@@ -56,12 +56,11 @@ export function field(label, input) {
   return h("label", { class: "field" }, h("span", null, label), input);
 }
 
-let toasts;
 const TOAST_MS = 8_000;
 
 /** One line at the foot of the page, with at most one thing to do about it. */
 export function toast(text, { action, run, error = false } = {}) {
-  toasts ??= document.getElementById("toasts");
+  const toasts = document.getElementById("toasts"); // a change of language draws another
   const close = () => node.remove();
   const node = h("div", { class: `toast ${error ? "error" : ""}` }, h("p", null, text),
     action ? h("button", { type: "button", class: "quiet", onclick: () => (close(), run()) }, action) : null,

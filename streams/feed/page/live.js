@@ -6,6 +6,7 @@ import { Stream } from "./stream.js";
 
 const FRAME_MS_MAX = 250; // a hidden page has no animation frames, and still counts its alerts in the title
 const REMEMBERED_MAX = 5_000;
+const LIMIT_MAX = 500; // the server gives no more at once
 
 class Live extends EventTarget {
   constructor() {
@@ -46,6 +47,11 @@ class Live extends EventTarget {
   freshest(kind, record) {
     const seen = this.newest.get(kind + (kind === "alert" ? record.alert_id : record.call_id));
     return seen && (seen.changed ?? 0) > (record.changed ?? 0) ? { ...record, ...seen } : record;
+  }
+
+  /** What the stream has told of a kind after event `number`. */
+  since(kind, number) {
+    return [...this.newest].filter(([key, record]) => key.startsWith(kind) && (record.changed ?? 0) > number).map(([, record]) => record);
   }
 
   /** An answer to an action of one's own is news like any other. */
@@ -109,15 +115,23 @@ export class Collection {
     }
   }
 
+  /** Load it, or load it again: as much of it as is loaded. What the stream tells meanwhile is newer than the answer. */
   async load() {
-    const answer = await get(this.path, { ...this.query, limit: this.limit });
+    const had = this.items.size;
+    const query = { ...this.query, limit: Math.min(LIMIT_MAX, Math.max(this.limit, had)) };
+    const answers = [await get(this.path, query)];
+    for (let size = query.limit; size < had && answers.at(-1).next; size += query.limit) answers.push(await get(this.path, { ...query, cursor: answers.at(-1).next }));
     if (this.closed) return null;
-    this.items.clear();
-    this.put(answer);
+    const known = this.items;
+    this.items = new Map();
+    for (const answer of answers) this.put(answer);
+    this.counted = answers[0].event ?? 0;
     this.loaded = true;
     for (const record of this.early.splice(0)) this.take(record);
+    for (const record of live.since(this.kind, this.counted)) this.take(record, known.has(record[this.id]));
+    if (this.kind === "alert") for (const call of live.since("call", this.counted)) this.takeCall(call);
     this.change();
-    return answer;
+    return answers[0];
   }
 
   async more() {
@@ -138,7 +152,7 @@ export class Collection {
     }
   }
 
-  take(record) {
+  take(record, heard = false) {
     if (!this.loaded) {
       this.early.push(record);
       return;
@@ -151,7 +165,7 @@ export class Collection {
       if (!known) {
         // What happened before the answer is in its total, though it may stand on a page that is not loaded.
         if ((record.changed ?? 0) > this.counted) this.total += 1;
-        this.added?.(record);
+        if (!heard) this.added?.(record);
       }
     } else if (known) {
       this.items.delete(id);

@@ -7,7 +7,7 @@ const BACK_OFF_MS = [500, 1_000, 2_000, 4_000, 8_000, 15_000];
 const BUFFER_CHARS_MAX = 4_000_000;
 
 export class Stream {
-  /** `on.event(kind, data, number)`, `on.state("connecting"|"live"|"waiting"|"refused", detail)`, `on.reset()`. */
+  /** `url` may be a function, asked at each connection. `on.event(kind, data, number)`, `on.state("connecting"|"live"|"waiting"|"refused", detail)`, `on.reset()`. */
   constructor(url, after, on) {
     this.url = url;
     this.last = after ?? null;
@@ -54,7 +54,7 @@ export class Stream {
     this.abort = new AbortController();
     const headers = { Accept: "text/event-stream" };
     if (this.last !== null) headers["Last-Event-ID"] = String(this.last);
-    const response = await fetch(this.url, { headers, cache: "no-store", credentials: "same-origin", signal: this.abort.signal });
+    const response = await fetch(typeof this.url === "function" ? this.url() : this.url, { headers, cache: "no-store", credentials: "same-origin", signal: this.abort.signal });
     if (!response.ok) return response.status;
     this.failures = 0;
     this.on.state("live");

@@ -140,6 +140,7 @@ export class AlertsView {
     else if (name === "Enter") this.enter();
     else if (name === "Escape") return this.panel ? (this.closeAlert(), true) : false;
     else if (name === "p") this.panel?.player?.toggle();
+    else if (name === "u" && this.panel?.asleep()) act("reopen", this.panel.alert);
     else return this.action(name);
     return true;
   }

@@ -8,7 +8,8 @@ import { batched, live } from "./live.js";
 import { has, percent, t, when } from "./i18n.js";
 import { href } from "./router.js";
 
-const RELOAD_MS = 3_000;
+const RELOAD_MS = 3_000; // an incident is made of alerts: each may begin one, or widen it
+const RECOUNT_MS = 60_000; // and time alone ends it
 const CALLS_SHOWN_MAX = 24;
 
 export class IncidentsView {
@@ -19,6 +20,7 @@ export class IncidentsView {
     replace(main, h("div", { class: "page" }, pageHead(t("nav.incidents"), h("p", { class: "soft" }, t("incidents.about"))), this.body));
     this.reload = batched(() => this.load().catch(() => {}), RELOAD_MS);
     live.addEventListener("alert", this.reload);
+    this.timer = setInterval(this.reload, RECOUNT_MS);
     this.load().catch((error) => failure(this.body, error, () => this.load()));
   }
 
@@ -38,6 +40,7 @@ export class IncidentsView {
 
   close() {
     this.closed = true;
+    clearInterval(this.timer);
     live.removeEventListener("alert", this.reload);
   }
 }

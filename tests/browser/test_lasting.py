@@ -1,0 +1,119 @@
+"""A page that is open all day: what is loaded again must not lose what has come meanwhile, or what one had opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.browser.stage import Stage
+
+MINUTES_ARE_SECONDS = (
+    "const every = setInterval; window.setInterval = (run, ms) => every(run, ms === 60_000 ? 1_000 : ms);"
+)
+"""What the page does once a minute, it does once a second."""
+
+
+def row(page: Any, alert_id: str) -> Any:
+    return page.locator(f'li[data-id="{alert_id}"]')
+
+
+def test_an_alert_that_comes_while_the_list_is_loaded_again_stays(floor: Stage, visit: Callable[..., Any]) -> None:
+    floor.call("c1")
+    floor.call("c2")
+    floor.seconds("c1", "aaaaaaaaaaaa")
+    first = floor.alert("c1", "dead-air")
+    page = visit("login")
+    page.add_init_script(MINUTES_ARE_SECONDS)
+    held: list[tuple[Any, Any]] = []
+    page.goto(floor.address)
+    row(page, first).wait_for()
+    page.route("**/api/alerts?*", lambda route: held.append((route, route.fetch())))
+    page.wait_for_timeout(2_500)
+    assert len(held) >= 2  # the list's own, and the figure's on the tab
+    second = floor.alert("c2", "one-way-audio")
+    row(page, second).wait_for()
+    before = [(route, old) for route, old in held if second not in old.text()]
+    assert len(before) >= 2
+    for route, old in before:
+        route.fulfill(response=old)
+    page.wait_for_timeout(400)
+    assert row(page, second).count() == 1
+    assert page.locator("#nav-count").text_content() == "2"
+
+
+def test_more_of_a_long_list_stays_when_it_is_loaded_again(floor: Stage, visit: Callable[..., Any]) -> None:
+    for number in range(420):
+        floor.call(f"c{number:03}")
+        floor.alert(f"c{number:03}", "dead-air")
+    page = visit("login")
+    page.add_init_script(MINUTES_ARE_SECONDS)
+    page.goto(floor.address)
+    page.get_by_text("420 alerts", exact=True).wait_for()
+    more = page.locator("button.more")
+    more.click()
+    page.wait_for_function("document.querySelectorAll('.rows > li').length === 400")
+    with page.expect_response(lambda answer: "/api/alerts?" in answer.url and "acknowledged" not in answer.url):
+        pass
+    page.wait_for_timeout(400)
+    assert page.locator(".rows > li").count() == 400
+    assert page.get_by_text("420 alerts", exact=True).is_visible()
+
+
+def test_an_incident_shows_without_a_reload(floor: Stage, visit: Callable[..., Any]) -> None:
+    for number in range(12):
+        floor.call(f"other-{number}", site="rabat", agent=f"agent {number}", queue=f"queue {number}")
+        floor.seconds(f"other-{number}", "aaaa")
+    page = visit("?view=incidents")
+    page.get_by_text("No incident.").wait_for()
+    for number in range(5):
+        floor.call(f"c{number}", site="tunis", agent="amina", queue="internet")
+        floor.seconds(f"c{number}", "aaaa")
+        floor.alert(f"c{number}", "one-way-audio")
+    page.locator("details.incident").first.wait_for()
+
+
+def test_after_a_change_of_language_one_is_still_told_what_happened(floor: Stage, visit: Callable[..., Any]) -> None:
+    floor.call("c1")
+    floor.seconds("c1", "aaaaaaaaaaaa")
+    alert_id = floor.alert("c1", "dead-air")
+    page = visit()
+    row(page, alert_id).hover()
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    page.locator(".toast").wait_for()
+    page.locator(".account-button").click()
+    page.locator(".account-menu select").first.select_option("fr")
+    page.locator("html[lang=fr]").wait_for()
+    row(page, alert_id).wait_for()
+    page.keyboard.press("j")
+    page.keyboard.press("a")
+    page.locator("#toasts .toast").wait_for()
+
+
+def test_u_takes_back_what_the_opened_alert_offers_to(floor: Stage, visit: Callable[..., Any]) -> None:
+    floor.call("c1")
+    floor.seconds("c1", "aaaaaaaaaaaa")
+    alert_id = floor.alert("c1", "dead-air")
+    page = visit(f"?state=all&alert={alert_id}")
+    page.locator('[data-action="dismiss"]').click()
+    page.locator("dialog button.primary").click()
+    page.locator('[data-action="reopen"]').wait_for()
+    page.reload()
+    page.locator('[data-action="reopen"]').wait_for()
+    page.keyboard.press("u")
+    page.locator('[data-action="acknowledge"]').wait_for()
+
+
+@pytest.mark.parametrize("call_id", ["2026/11/26#7?a=b&c", "<img src=x onerror=alert(1)>"])
+def test_a_call_of_any_name_opens_by_its_link(floor: Stage, visit: Callable[..., Any], call_id: str) -> None:
+    floor.call(call_id, agent="<script>alert(1)</script>")
+    floor.seconds(call_id, "aaaa")
+    floor.words(call_id, "customer", "<b>bonjour</b> \u202eabc", at_ms=1000)
+    page = visit(f"?view=call&call={quote(call_id, safe='')}")
+    page.locator("#view-title", has_text=call_id).wait_for()
+    page.get_by_text("<b>bonjour</b>").wait_for()
+    page.goto(f"{floor.address}calls/{quote(call_id, safe='')}")
+    page.locator("#view-title", has_text=call_id).wait_for()
