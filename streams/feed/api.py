@@ -19,7 +19,7 @@ from streams.feed.access import Scope
 from streams.feed.clips import Clips
 from streams.feed.clock import wall_ms
 from streams.feed.database import Database
-from streams.feed.feedback import feedback_record
+from streams.feed.feedback import feedback_record, taken_by
 from streams.feed.forget import forget
 from streams.feed.hub import Hub
 from streams.feed.incidents import IncidentSettings, began_at, incidents
@@ -101,7 +101,7 @@ def alerts(
         return queries.alerts(connection, scope, asked, feed.clips.describe, wall_ms(), limit, cursor)
 
 
-@router.post("/alerts/{alert_id:path}/{verb}", response_model=m.Alert, responses=documented(400, 404))
+@router.post("/alerts/{alert_id:path}/{verb}", response_model=m.Alert, responses=documented(400, 404, 409))
 async def act(
     feed: Served,
     scope: Actor,
@@ -110,29 +110,35 @@ async def act(
     verb: Literal["acknowledge", "unacknowledge", "assign", "unassign", "snooze", "dismiss", "note", "reopen"],
     asked: m.Asked | None = None,
 ) -> Any:
-    """Act on an alert. The answer comes once calls.feedback has confirmed the action."""
+    """Act on an alert. The answer comes once calls.feedback has confirmed the action; 409: somebody else was faster."""
 
     def found() -> Any:
         with feed.database.reading() as connection:
-            return queries.one_alert(connection, scope, alert_id)
+            row = queries.one_alert(connection, scope, alert_id)
+            if row is None:
+                raise not_found("alert")
+            return row, queries.view_of(connection, row, feed.clips.describe, wall_ms())
 
-    row = await _threaded(found)
-    if row is None:
-        raise not_found("alert")
+    row, view = await _threaded(found)
+    if first := taken_by(verb, row):
+        return _once(view, verb, first, scope.user)
     given = asked.model_dump(exclude_none=True) if asked else {}
     record = feedback_record(verb, row, scope.user, datetime.now(UTC), uuid.uuid4().hex, given)
     await feed.actions.act(lambda: record)
     done = "unassigned" if record.get("unassigned") else record["action"]
     request.state.audited = {"what": f"alert {done}", "call_id": row["call_id"], "alert_id": alert_id}
 
-    def view() -> Any:
-        with feed.database.reading() as connection:
-            row = queries.one_alert(connection, scope, alert_id)
-            if row is None:
-                raise not_found("alert")
-            return queries.view_of(connection, row, feed.clips.describe, wall_ms())
+    row, view = await _threaded(found)
+    # Two at once: the topic has both, and the first of them counts.
+    first = taken_by(verb, row)
+    return _once(view, verb, first, scope.user) if first else view
 
-    return await _threaded(view)
+
+def _once(view: Any, verb: str, first: str, user: str) -> Any:
+    """A second click is answered like the first; a colleague's action is not overwritten."""
+    if first != user or verb == "unacknowledge":
+        raise RefusedError(409, "Somebody else was faster", detail=first, remedy="Look at the alert again")
+    return view
 
 
 @router.get(

@@ -58,6 +58,17 @@ class Database:
                 connection.rollback()
                 raise
 
+    def scrub(self) -> None:
+        """See that nothing of what was deleted is left in the files: neither in the index of words, which keeps a deleted
+        text's words until its parts are merged, nor in the write-ahead log. PostgreSQL sees to it with its VACUUM."""
+        if not self.sqlite:
+            return
+        with self.writing() as connection:
+            connection.exec_driver_sql("INSERT INTO utterances_index(utterances_index) VALUES ('optimize')")
+        with self._turn, self.engine.connect() as connection:
+            # Waits for readers as long as any writer would.
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -76,6 +87,16 @@ class Database:
             connection.commit()
 
 
+def existing(url: str) -> Database:
+    """A store that is there already. Raises VigieError: an empty one, made where a name was mistyped, would know nothing."""
+    path = Path(url).expanduser()
+    if "://" not in url and not path.is_file():
+        raise VigieError(
+            "no store is there", remedy="Name the feed's own --database", where=str(path), field="database"
+        )
+    return Database(url)
+
+
 def insert(connection: sa.Connection, table: sa.Table) -> Any:
     """An INSERT of this database's dialect, which knows `on_conflict_do_nothing` and `on_conflict_do_update`."""
     if connection.dialect.name == "sqlite":
@@ -91,6 +112,8 @@ def _url(text: str) -> sa.URL:
     """A URL, or the path of an SQLite file; PostgreSQL is reached through psycopg 3."""
     if "://" not in text:
         path = Path(text).expanduser()
+        if not text.strip() or text == ":memory:":
+            raise VigieError("that is no file", remedy="Give the path of a file", where=text[:80], field="database")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -104,6 +127,9 @@ def _url(text: str) -> sa.URL:
     except ArgumentError:
         remedy = "Give the path of a file, or postgresql://USER@HOST/NAME"
         raise VigieError(f"{text.split('@')[-1][:80]!r} is no database", remedy=remedy, field="database") from None
+    if url.drivername.startswith("sqlite") and url.database in (None, "", ":memory:"):
+        remedy = "Give the path of a file: the feed's threads share it"
+        raise VigieError("that is no file", remedy=remedy, where=text[:80], field="database")
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() not in ("sqlite", "postgresql"):
@@ -128,6 +154,7 @@ def _engine(url: sa.URL, sqlite: bool) -> sa.Engine:
             "journal_mode=WAL",
             "synchronous=NORMAL",
             "foreign_keys=ON",
+            "secure_delete=ON",
             f"busy_timeout={BUSY_MS}",
             f"cache_size=-{SQLITE_CACHE_KB}",
         ):

@@ -83,20 +83,33 @@ def feedback_record(
     return record
 
 
+def taken_by(verb: str, alert: Mapping[str, Any]) -> str | None:
+    """Who was there first, where an action comes too late to be what its sender meant; None: it does not."""
+    if verb == "acknowledge":
+        found = alert["acknowledged_by"]
+    elif verb in ("dismiss", "unacknowledge"):
+        # To give an alert back is to open it again: not what a colleague has dismissed meanwhile.
+        found = alert["dismissed_by"]
+    else:
+        found = None
+    return None if found is None else str(found)
+
+
 def applied(records: Iterable[Record]) -> dict[str, Any]:
     """The columns of an alert that follow from all its feedback, in the order of the topic."""
     out: dict[str, Any] = {**CLEAN, "notes": []}
     for record in records:
         at = _ms(record["at"])
         match record["action"]:
-            case "acknowledged":
+            case "acknowledged" if out["acknowledged_at"] is None:
+                # Of two at once, the first on the topic has it.
                 out |= {"acknowledged_by": record["by"], "acknowledged_at": at}
             case "assigned":
                 to = None if record.get("unassigned") else record["assigned_to"]
                 out |= {"assigned_to": to, "assigned_by": record["by"], "assigned_at": at}
             case "snoozed":
                 out["snoozed_until_at"] = _ms(record["snoozed_until"])
-            case "dismissed":
+            case "dismissed" if out["dismissed_at"] is None:
                 out |= {"dismissed_by": record["by"], "dismissed_reason": record["reason"], "dismissed_at": at}
             case "noted":
                 out["notes"] = [*out["notes"], {"by": record["by"], "at": at, "text": record["note"]}]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ from streams.kafka.clips import ClipFolder
 OF_A_CALL = (t.seconds, th.deliveries, t.utterances, t.feedback, t.revisions, t.alerts, t.events, t.calls)
 DAY_MS = 86_400_000
 SWEEP_S = 600.0
+SCRUB_S = 86_400.0
+"""How often the files are freed of expired words: it is work for the whole index."""
 BATCH = 500
 HELD = ("audio", "speech", "measurements", "utterances", "alerts", "summaries", "feedback")
 log = logging.getLogger("vigie.feed")
@@ -57,6 +60,7 @@ def forget(
     topics = [
         {"topic": name, "at_most_hours": round(retention_ms[name] / 3_600_000)} for name in HELD if name in retention_ms
     ]
+    database.scrub()
     audit.note(database, by, "forget", call_id, None, erased=erased)
     return {"call_id": call_id, "erased": erased, "still_in_topics": topics, "known": erased["calls"] > 0}
 
@@ -153,6 +157,12 @@ class Expiry(threading.Thread):
         super().__init__(name="vigie-expiry", daemon=True)
         self._database, self._periods, self._clips = database, periods, clips
         self._halt = threading.Event()
+        self._scrubbed_s = -SCRUB_S
+
+    def _scrub(self) -> None:
+        if time.monotonic() - self._scrubbed_s >= SCRUB_S:
+            self._database.scrub()
+            self._scrubbed_s = time.monotonic()
 
     def run(self) -> None:
         while not self._halt.is_set():
@@ -160,6 +170,7 @@ class Expiry(threading.Thread):
                 erased = {**expire(self._database, self._periods, wall_ms()), "clips": self._clips()}
                 if any(erased.values()):
                     log.info("expired: %s", erased)
+                    self._scrub()
             except (sa.exc.SQLAlchemyError, OSError) as error:
                 log.error("what is too old cannot be erased: %s", type(error).__name__)
             self._halt.wait(SWEEP_S)

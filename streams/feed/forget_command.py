@@ -6,6 +6,7 @@ import argparse
 import getpass
 import json
 
+from audio.errors import VigieError
 from streams import settings
 
 DESCRIPTION = """Erase a call: words, alerts, actions, timeline and clips. What the topics hold of it is passed over from now
@@ -23,12 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Raises VigieError."""
-    from streams.feed.database import Database
+    from streams.feed.database import existing
     from streams.feed.forget import clip_folder, forget
     from streams.kafka.topics import RETENTION_MS
 
     found = settings.load(args)
-    database = Database(found.database)
+    if not args.call_id.strip():
+        raise VigieError("no call is named", remedy="Give its id", field="CALL_ID")
+    database = existing(found.database)
     try:
         kept = {**RETENTION_MS, **found.retention_ms()}
         told = forget(database, args.call_id, f"{getpass.getuser()} (command)", clip_folder(found.evidence), kept)

@@ -323,3 +323,46 @@ def test_mistakes_in_accounts_are_told(house: House) -> None:
         accounts.change_account(house.database, "nobody", {"enabled": False})
     with pytest.raises(VigieError, match="no scope"):
         accounts.add_token(house.database, "t", ["everything"], None, None, None)
+
+
+def test_of_two_supervisors_the_first_has_it_and_the_second_is_told(house: House) -> None:
+    """A stale page, two clicks in one instant, a second click of one's own."""
+    url = f"/api/alerts/alert-{MINE}"
+    second = house.client("admin")  # not entered: one application runs once
+    with house.client("supervisor") as first:
+        assert first.post(f"{url}/acknowledge").status_code == 200
+        late = second.post(f"{url}/acknowledge")
+        assert (late.status_code, late.json()["detail"]) == (409, "supervisor")
+        again = first.post(f"{url}/acknowledge").json()["feedback"]
+        assert again["acknowledged_by"] == "supervisor"
+        assert len(actions(house)) == 1
+        assert second.post(f"{url}/dismiss", json={"reason": "known"}).status_code == 200
+        assert first.post(f"{url}/dismiss", json={"reason": "false_alert"}).status_code == 409
+        assert first.post(f"{url}/unacknowledge").status_code == 409
+        found = first.get(url).json()["feedback"]
+        assert (found["dismissed"]["by"], found["dismissed"]["reason"]) == ("admin", "known")
+        reopened = first.post(f"{url}/reopen").json()["feedback"]
+        assert (reopened["dismissed"], reopened["acknowledged_by"]) == (None, None)
+        assert second.post(f"{url}/acknowledge").json()["feedback"]["acknowledged_by"] == "admin"
+
+
+def test_two_clicks_at_once_are_settled_by_the_topic(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    url, publish = f"/api/alerts/alert-{MINE}/acknowledge", LocalSource.publish
+
+    def raced(self: LocalSource, record: Any) -> None:
+        publish(self, {**record, "feedback_id": "theirs", "by": "somebody-faster"})
+        publish(self, record)
+
+    with house.client("supervisor") as client:
+        monkeypatch.setattr(LocalSource, "publish", raced)
+        answer = client.post(url)
+        assert (answer.status_code, answer.json()["detail"]) == (409, "somebody-faster")
+        found = client.get(f"/api/alerts/alert-{MINE}").json()["feedback"]
+    assert found["acknowledged_by"] == "somebody-faster"
+
+
+def actions(house: House) -> list[Any]:
+    from streams.feed.tables import feedback
+
+    with house.database.reading() as connection:
+        return list(connection.execute(sa.select(feedback.c.feedback_id)).scalars())

@@ -11,8 +11,9 @@ from streams import cli
 from streams.feed.clock import wall_ms
 from streams.feed.forget import DAY_MS, Periods, expire
 from streams.feed.rebuild import empty
+from streams.feed.webhooks import add_webhook
 from tests.feed.conftest import Store
-from tests.feed.records import T0, alert, whole_call
+from tests.feed.records import T0, alert, feedback, measurement, utterance, whole_call
 
 
 def everything_in(store: Store) -> str:
@@ -107,3 +108,46 @@ def test_a_feed_without_accounts_says_how_to_make_one(tmp_path: Path, capsys: py
     assert "vigie accounts add" in capsys.readouterr().err
     assert cli.main([*command, "--no-login", "--feed-host", "0.0.0.0"]) == 2
     assert "--no-login" in capsys.readouterr().err
+
+
+def test_nothing_of_an_erased_call_is_left_in_the_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """While the feed runs, and reads: neither in free pages nor in the index of words nor in the write-ahead log."""
+    store = Store(str(tmp_path / "feed.db"))
+    add_webhook(store.database, "hook", "http://127.0.0.1:9/", inside=True, severity="info")
+    for number in range(30):
+        call_id, word = ("gone", "zebrafink") if number == 15 else (f"call-{number}", "amsel")
+        store.take(("measurements", measurement(call_id, 0, attributes={"note": word})))
+        store.take(*(("utterances", utterance(call_id, n, f"{word} and {n} other words")) for n in range(40)))
+        quote = quoting(call_id)
+        quote |= {"message": {"en": f"they said {word}", "fr": word}}
+        store.take(("alerts", quote), ("feedback", {**feedback(quote["alert_id"], call_id, "noted"), "note": word}))
+
+    def left(word: bytes) -> int:
+        return sum(path.read_bytes().count(word) for path in tmp_path.iterdir())
+
+    assert left(b"zebrafink") > 50
+    with store.database.reading() as connection:
+        assert connection.exec_driver_sql("PRAGMA secure_delete").scalar() == 1
+        assert cli.main(["forget", "gone", "--database", str(tmp_path / "feed.db")]) == 0
+    assert "40 utterances" in capsys.readouterr().out
+    assert left(b"zebraf") == 0
+    assert left(b"amsel") > 50
+    store.database.close()
+    assert left(b"zebraf") == 0
+
+
+def test_erasing_from_a_store_that_is_not_there_is_no_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mistyped --database must not end in an empty store that knows no such call."""
+    wrong = tmp_path / "mistyped.db"
+    assert cli.main(["forget", "c1", "--database", str(wrong)]) == 2
+    assert "--database" in capsys.readouterr().err
+    assert not wrong.exists()
+    assert cli.main(["forget", " ", "--database", str(wrong)]) == 2
+
+
+@pytest.mark.parametrize("name", ["", " ", ":memory:", "sqlite://", "sqlite:///:memory:"])
+def test_a_database_that_is_no_file_is_told(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["feed", "--broker", "127.0.0.1:1", "--no-login", "--database", name]) == 2
+    assert "path of a file" in capsys.readouterr().err
