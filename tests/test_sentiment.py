@@ -10,6 +10,7 @@ from audio.chunk import Party
 from audio.state import pack, unpack
 from streams.language import analyse, annotate, is_backchannel
 from streams.language.course import CourseSettings, SentimentCourse
+from streams.language.text import words_of
 
 BAD = [
     ("en", "this is absolutely ridiculous i've had enough"),
@@ -123,3 +124,10 @@ def test_a_restored_course_goes_on_the_same() -> None:
     one.push(Party.CUSTOMER, 10, 0.5, 0.9)
     other.load_state(unpack(pack(one.state())))
     assert one.push(Party.CUSTOMER, 20, -0.5, 0.9) == other.push(Party.CUSTOMER, 20, -0.5, 0.9)
+
+
+def test_english_contractions_part_without_their_apostrophe() -> None:
+    text = "im sure it doesnt work"
+    parted = [(token.word, text[token.start : token.end]) for token in words_of(text, "en")]
+    assert parted == [(word, word) for word in "i m sure it doesn t work".split()]
+    assert [token.word for token in words_of("dont la facture", "fr")] == ["dont", "la", "facture"]

@@ -15,7 +15,7 @@ from audio.errors import VigieError
 from streams.evaluation.words_scores import macro_f1
 from streams.evaluation.words_suite import SENTIMENTS
 from streams.language.sentiment import label_of, sentiment
-from streams.language.text import tokens
+from streams.language.text import words_of
 
 FOLDERS = {"fr": "french", "en": "english", "ar": "arabic", "pt": "portuguese", "es": "spanish"}
 VADER_NEUTRAL_UNDER = 0.05
@@ -30,7 +30,7 @@ def compare(folder: Path) -> dict[str, Any]:
         texts, labels = _read(folder / name, "val")
         train_texts, train_labels = _read(folder / name, "train")
         found = {
-            "built_in": [label_of(sentiment(tokens(text), language)["score"]) for text in texts],
+            "built_in": [label_of(sentiment(words_of(text, language), language)["score"]) for text in texts],
             "tfidf_logistic": _trained(train_texts, train_labels, texts),
         }
         if language == "en":

@@ -15,7 +15,7 @@ from streams.language.catalogue import Catalogue, default_catalogue, load_catalo
 from streams.language.patterns import Line
 from streams.language.phrases import Phrase, find_phrases
 from streams.language.sentiment import Sentiment, sentiment
-from streams.language.text import Token, tokens
+from streams.language.text import Token, words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class WordReader:
     catalogue: Catalogue = field(default_factory=default_catalogue)
 
     def hear(self, text: str, language: str | None, party: str | None) -> Heard:
-        words = tokens(text)
+        words = words_of(text, language)
         line = Line(words)
         phrases = find_phrases(text, words, language, party, self.catalogue, line=line)
         return Heard(text, words, line, language, party, phrases)

@@ -59,6 +59,42 @@ def tokens(text: str) -> list[Token]:
     return [token for token in found if token.word]
 
 
+_NOT = "ai are ca could did do does had has have is must need should was were wo would".split()
+_CONTRACTED = {
+    **{f"{verb}nt": len(verb) + 1 for verb in _NOT if verb not in ("ca", "wo")},
+    **{"cant": 3, "wont": 3, "im": 1, "ive": 1, "youre": 3, "youve": 3, "youll": 3, "youd": 3, "theyre": 4},
+    **{
+        "theyve": 4,
+        "theyll": 4,
+        "thats": 4,
+        "whats": 4,
+        "whos": 3,
+        "theres": 5,
+        "lets": 3,
+        "hes": 2,
+        "shes": 3,
+        "weve": 2,
+    },
+}
+"""English contractions that are no other word when their apostrophe is left out, and where they part: "dont" is "don t"."""
+
+
+def words_of(text: str, language: str | None) -> list[Token]:
+    """The `tokens` of a text in a known language: English contractions part as if their apostrophe were written."""
+    found = tokens(text)
+    if language_code(language) != "en" or not any(token.word in _CONTRACTED for token in found):
+        return found
+    parted: list[Token] = []
+    for token in found:
+        at = _CONTRACTED.get(token.word)
+        if at is None or token.end - token.start != len(token.word):
+            parted.append(token)
+        else:
+            middle = token.start + at
+            parted += [Token(token.word[:at], token.start, middle), Token(token.word[at:], middle, token.end)]
+    return parted
+
+
 def tidy(text: str) -> str:
     """Composed characters and no control or surrogate characters: what the offsets of every later step refer to."""
     text = unicodedata.normalize("NFC", text)

@@ -31,7 +31,7 @@ from streams.language.parts import FILE, SLOTS, parts_of, slot_of
 from streams.language.patterns import Line
 from streams.language.phrases import find_phrases
 from streams.language.sentiment import LABELS, evidence_of
-from streams.language.text import LANGUAGES, tidy, tokens
+from streams.language.text import LANGUAGES, tidy, words_of
 
 CORPUS = Path(__file__).parent / "corpus"
 SUITE = Path("tests/words/dev")
@@ -88,12 +88,16 @@ def read_all(suite: Path, corpus: Path) -> list[Labelled]:
 
 def dense_row(item: Labelled) -> list[float]:
     text = tidy(item.text)
-    words = tokens(text)
+    words = words_of(text, item.language)
     line = Line(words)
     evidence = evidence_of(words, lexicon(item.language), line)
     said = {phrase["category"] for phrase in find_phrases(text, words, item.language, item.party, line=line)}
     present = features([piece.weight for piece in evidence], said, item.party)
     return [present.get(name, 0.0) for name in FEATURES]
+
+
+def _said(item: Labelled) -> list[str]:
+    return [token.word for token in words_of(tidy(item.text), item.language)]
 
 
 def matrix(items: Sequence[Labelled]) -> sparse.csr_matrix:
@@ -102,7 +106,7 @@ def matrix(items: Sequence[Labelled]) -> sparse.csr_matrix:
     slots: list[int] = []
     ends = [0]
     for item in items:
-        parts = [slot_of(part) for part in parts_of([token.word for token in tokens(tidy(item.text))], item.language)]
+        parts = [slot_of(part) for part in parts_of(_said(item), item.language)]
         for slot, count in sorted(Counter(parts).items()):
             slots.append(slot)
             values.append(count / len(parts) ** 0.5)
@@ -128,7 +132,7 @@ def fit(x: sparse.csr_matrix, y: NDArray[np.int64]) -> Floats:
 
 def groups_of(items: Sequence[Labelled]) -> NDArray[np.int64]:
     """A number for each utterance, the same for near-duplicates."""
-    said = [sorted({token.word for token in tokens(tidy(item.text))}) for item in items]
+    said = [sorted(set(_said(item))) for item in items]
     number = {word: at for at, word in enumerate(sorted({word for words in said for word in words}))}
     ends = np.cumsum([0, *(len(words) for words in said)])
     columns = [number[word] for words in said for word in words]
@@ -174,11 +178,12 @@ def cross_validated(x: sparse.csr_matrix, y: NDArray[np.int64], fold: NDArray[np
 
 
 def macro_f1(y: NDArray[np.int64], found: NDArray[np.int64]) -> float:
+    """Mean F1 of the labels that occur."""
     scores = []
-    for label in range(len(LABELS)):
+    for label in sorted(set(y.tolist())):
         both = int(((found == label) & (y == label)).sum())
         either = int((found == label).sum() + (y == label).sum())
-        scores.append(2 * both / either if either else 0.0)
+        scores.append(2 * both / either)
     return sum(scores) / len(scores)
 
 
