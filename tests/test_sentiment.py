@@ -129,5 +129,5 @@ def test_a_restored_course_goes_on_the_same() -> None:
 def test_english_contractions_part_without_their_apostrophe() -> None:
     text = "im sure it doesnt work"
     parted = [(token.word, text[token.start : token.end]) for token in words_of(text, "en")]
-    assert parted == [(word, word) for word in "i m sure it doesn t work".split()]
+    assert parted == [(word, word) for word in ("i", "m", "sure", "it", "doesn", "t", "work")]
     assert [token.word for token in words_of("dont la facture", "fr")] == ["dont", "la", "facture"]

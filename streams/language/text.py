@@ -59,22 +59,18 @@ def tokens(text: str) -> list[Token]:
     return [token for token in found if token.word]
 
 
-_NOT = "ai are ca could did do does had has have is must need should was were wo would".split()
 _CONTRACTED = {
-    **{f"{verb}nt": len(verb) + 1 for verb in _NOT if verb not in ("ca", "wo")},
-    **{"cant": 3, "wont": 3, "im": 1, "ive": 1, "youre": 3, "youve": 3, "youll": 3, "youd": 3, "theyre": 4},
-    **{
-        "theyve": 4,
-        "theyll": 4,
-        "thats": 4,
-        "whats": 4,
-        "whos": 3,
-        "theres": 5,
-        "lets": 3,
-        "hes": 2,
-        "shes": 3,
-        "weve": 2,
-    },
+    f"{front}{back}": len(front)
+    for back, fronts in {
+        "t": "ain aren can couldn didn don doesn hadn hasn haven isn mustn needn shouldn wasn weren won wouldn",
+        "m": "i",
+        "s": "he let she that there what who",
+        "re": "they you",
+        "ve": "i they we you",
+        "ll": "they you",
+        "d": "you",
+    }.items()
+    for front in fronts.split()
 }
 """English contractions that are no other word when their apostrophe is left out, and where they part: "dont" is "don t"."""
 
