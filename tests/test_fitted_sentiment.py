@@ -52,7 +52,7 @@ def test_the_score_is_called_by_the_likeliest_label(parts: list[float]) -> None:
     ("language", "text", "deciding"),
     [
         ("en", "still no sign of it and my reference is four two one", "still no sign"),
-        ("fr", "mon dossier a été égaré par vos services", "égaré"),
+        ("fr", "ma demande est restée sans suite", "restée sans suite"),
         ("es", "me la habéis colado", "colado"),
         ("pt", "deixaram nos a ver navios", "navios"),
         ("ar", "ma khllitinich nhder", "khllitinich"),

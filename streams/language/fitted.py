@@ -25,6 +25,8 @@ LABEL_SCORE_MIN = 0.25
 _NEUTRAL_MOST = LABEL_SCORE_MIN - 0.001
 _TOLD_MIN = 0.15
 """A word is told as deciding from this part of the strongest one's share on."""
+_TELLING_LETTERS_MIN = 4
+"""Words of fewer letters weigh something too, but tell a reader nothing by themselves."""
 _EVIDENCE = ("pos_", "neg_", "clash")
 LABELS = range(3)
 NEGATIVE, NEUTRAL, POSITIVE = 0, 1, 2
@@ -116,7 +118,8 @@ def _because(
     strongest = max([*shares, *(share for share, _ in told)])
     told = [one for one in told if one[0] >= _TOLD_MIN * strongest]
     told += _runs(words, shares, max(_TOLD_MIN * strongest, 1e-9))
-    return sorted(told, key=lambda one: -one[0])
+    telling = [one for one in told if max(map(len, one[1].split())) >= _TELLING_LETTERS_MIN]
+    return sorted(telling or told, key=lambda one: -one[0])
 
 
 def _of_phrase(category: str, given: Mapping[str, float]) -> list[float]:
