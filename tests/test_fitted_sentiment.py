@@ -51,11 +51,11 @@ def test_the_score_is_called_by_the_likeliest_label(parts: list[float]) -> None:
 @pytest.mark.parametrize(
     ("language", "text", "deciding"),
     [
-        ("en", "still no sign of it and my reference is four two one", "still no sign"),
-        ("fr", "ma demande est restée sans suite", "restée sans suite"),
-        ("es", "me la habéis colado", "colado"),
+        ("en", "every call i start from scratch", "scratch"),
+        ("fr", "on me laisse sans lumière depuis deux jours", "laisse"),
+        ("es", "se desentienden y aquí sigo", "desentienden"),
         ("pt", "deixaram nos a ver navios", "navios"),
-        ("ar", "ma khllitinich nhder", "khllitinich"),
+        ("ar", "khsertou client", "khsertou"),
     ],
 )
 def test_words_that_no_lexicon_holds_decide_and_are_told(language: str, text: str, deciding: str) -> None:
