@@ -62,6 +62,36 @@ def test_more_of_a_long_list_stays_when_it_is_loaded_again(floor: Stage, visit: 
     assert page.get_by_text("420 alerts", exact=True).is_visible()
 
 
+def test_a_search_looks_through_all_alerts_not_only_those_on_the_screen(
+    floor: Stage, visit: Callable[..., Any]
+) -> None:
+    floor.call("needle", agent="zineb")
+    floor.alert("needle", "dead-air")
+    for number in range(220):
+        floor.call(f"c{number:03}")
+        floor.alert(f"c{number:03}", "one-way-audio")
+    page = visit()
+    page.get_by_text("221 alerts", exact=True).wait_for()
+    assert row(page, "needle-dead-air").count() == 0
+    page.locator("#search").fill("zineb")
+    row(page, "needle-dead-air").wait_for()
+    page.get_by_text("1 alert", exact=True).wait_for()
+    assert page.locator("button.more").is_hidden()
+
+
+def test_a_call_of_hours_opens(floor: Stage, visit: Callable[..., Any]) -> None:
+    """Work that grows with the square of the turns would keep the browser busy for minutes."""
+    floor.call("long")
+    for number in range(4_000):
+        floor.words("long", "agent" if number % 2 else "customer", f"turn {number}", at_ms=4_000 * (4_000 - number))
+    floor.seconds("long", "aaaa")
+    page = visit("?view=call&call=long")
+    page.get_by_text("turn 3999", exact=True).wait_for()
+    times = page.evaluate("[...document.querySelectorAll('.turn')].map((turn) => Number(turn.dataset.at))")
+    assert len(times) == 4_000
+    assert times == sorted(times)
+
+
 def test_an_incident_shows_without_a_reload(floor: Stage, visit: Callable[..., Any]) -> None:
     for number in range(12):
         floor.call(f"other-{number}", site="rabat", agent=f"agent {number}", queue=f"queue {number}")

@@ -6,6 +6,7 @@ import { Stream } from "./stream.js";
 
 const FRAME_MS_MAX = 250; // a hidden page has no animation frames, and still counts its alerts in the title
 const REMEMBERED_MAX = 5_000;
+const WHOLE_MAX = 5_000;
 const LIMIT_MAX = 500; // the server gives no more at once
 
 class Live extends EventTarget {
@@ -84,9 +85,9 @@ export function batched(draw, every_ms = 0) {
 
 /** A filtered list of the server's, kept current: loaded once, then events put in, change and take out. */
 export class Collection {
-  /** `kind` alert or call; `matches(record)` says whether it belongs; `change()` is called after every change. */
-  constructor({ path, kind, query, matches, change, added, limit = 200 }) {
-    Object.assign(this, { path, kind, query, matches, change, added, limit });
+  /** `whole`: `matches` asks for more than the server filters by, so that all it has is looked through. `kind` alert or call; `matches(record)` says whether it belongs; `change()` is called after every change. */
+  constructor({ path, kind, query, matches, change, added, limit = 200, whole = false }) {
+    Object.assign(this, { path, kind, query, matches, change, added, limit, whole });
     this.id = kind === "alert" ? "alert_id" : "call_id";
     this.items = new Map();
     this.early = [];
@@ -117,7 +118,7 @@ export class Collection {
 
   /** Load it, or load it again: as much of it as is loaded. What the stream tells meanwhile is newer than the answer. */
   async load() {
-    const had = this.items.size;
+    const had = this.whole ? WHOLE_MAX : this.items.size;
     const query = { ...this.query, limit: Math.min(LIMIT_MAX, Math.max(this.limit, had)) };
     const answers = [await get(this.path, query)];
     for (let size = query.limit; size < had && answers.at(-1).next; size += query.limit) answers.push(await get(this.path, { ...query, cursor: answers.at(-1).next }));
@@ -132,6 +133,11 @@ export class Collection {
     if (this.kind === "alert") for (const call of live.since("call", this.counted)) this.takeCall(call);
     this.change();
     return answers[0];
+  }
+
+  /** How many there are, loaded or not. */
+  get count() {
+    return this.whole ? this.items.size : Math.max(this.items.size, this.total);
   }
 
   async more() {

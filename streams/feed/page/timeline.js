@@ -13,6 +13,7 @@ const SIDE = 12;
 const LABEL = 74;
 const LABEL_NARROW = 14; // on a phone the legend names the lanes
 const BAR_PX = 3;
+const DOTS_MAX = 300;
 const FLOOR_DBOV = -62;
 let patterns = 0;
 
@@ -108,7 +109,8 @@ class Picture {
     for (const at of ticks(0, this.duration, Math.max(3, this.width / 90))) {
       const x = this.x(at);
       out.push(svg("line", { class: "grid", x1: x, x2: x, y1: this.top, y2: this.axis }));
-      out.push(svg("text", { class: "tick", x, y: this.axis + 14 }, clock(at)));
+      const half = clock(at).length * 3.2; // the last of a call of hours would be cut off
+      out.push(svg("text", { class: "tick", x: Math.max(half, Math.min(this.width - half, x)), y: this.axis + 14 }, clock(at)));
     }
     return out;
   }
@@ -172,6 +174,7 @@ class Picture {
       const points = this.sentiment[party].map(({ at_ms, score }) => [this.x(at_ms), middle - Math.max(-1, Math.min(1, score)) * (MOOD / 2 - 3)]);
       if (!points.length) continue;
       out.push(svg("polyline", { class: `mood ${party}`, points: points.map(([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" ") }));
+      if (points.length > DOTS_MAX) continue; // a call of hours: the line alone is clearer, and drawn every second
       out.push(...points.map(([x, y]) => party === "agent"
         ? svg("circle", { class: `mood ${party}`, cx: x, cy: y, r: 2.2 })
         : svg("rect", { class: `mood ${party}`, x: x - 2.2, y: y - 2.2, width: 4.4, height: 4.4 })));

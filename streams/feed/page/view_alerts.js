@@ -62,7 +62,7 @@ export class AlertsView {
     this.collection?.close();
     this.collection = new Collection({
       path: "/api/alerts", kind: "alert", query: { ...query(params, NAMES), state: all ? "all" : "open" },
-      matches: (alert) => matches(alert) && (all || isOpen(alert)), change: () => this.draw(), added: remember,
+      matches: (alert) => matches(alert) && (all || isOpen(alert)), change: () => this.draw(), added: remember, whole: params.has("q"),
     });
     replace(this.note, t("loading"));
     this.note.hidden = false;
@@ -79,8 +79,8 @@ export class AlertsView {
     const items = [...this.collection.items.values()].sort(this.all ? newestFirst : worstFirst);
     items.forEach(remember);
     this.list.hasMore = Boolean(this.collection.next);
-    this.list.draw(items, (rest) => t("list.more", { n: Math.max(rest, this.collection.total - this.list.cap) }));
-    setText(this.count, t("list.count", { n: Math.max(items.length, this.collection.total) }));
+    this.list.draw(items, (rest) => t("list.more", { n: Math.max(rest, this.collection.count - this.list.cap) }));
+    setText(this.count, t("list.count", { n: this.collection.count }));
     this.note.hidden = items.length > 0;
     if (!items.length) replace(this.note, icon("check"), h("p", null, t(this.asked.trim() ? "list.none.filtered" : "list.none")));
     this.mark();

@@ -29,26 +29,38 @@ export class Words {
     }
     this.alert = alert;
     this.turns.clear();
-    this.list.replaceChildren();
-    for (const utterance of utterances) this.take(utterance);
+    for (const utterance of utterances) this.keep(utterance);
+    // All at once: a call of hours has thousands of turns, and each one placed by itself would lay them all out anew.
+    this.list.replaceChildren(...[...this.turns.values()].sort((a, b) => a.start_ms - b.start_ms).map(({ node }) => node));
+    this.list.hidden = !this.turns.size;
+    this.empty.hidden = !this.list.hidden;
+    if (!this.triggers.size && !alert) this.list.scrollTop = this.list.scrollHeight;
     this.toTrigger();
   }
 
   take(utterance) {
-    const known = this.turns.get(utterance.utterance_id);
-    if (known?.final && known.state !== "interim") return; // the first terminal record counts
     const atEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < NEAR_END_PX;
-    known?.node.remove();
-    this.turns.delete(utterance.utterance_id);
-    if (utterance.state === "empty") return;
-    const node = this.turn(utterance);
-    this.turns.set(utterance.utterance_id, { ...utterance, node });
-    const after = [...this.list.children].findLast((other) => Number(other.dataset.at) <= utterance.start_ms);
+    const node = this.keep(utterance);
+    if (!node) return;
+    let after = this.list.lastElementChild;
+    while (after && Number(after.dataset.at) > utterance.start_ms) after = after.previousElementSibling;
     if (after) after.after(node);
     else this.list.prepend(node);
     this.list.hidden = false;
     this.empty.hidden = true;
     if (atEnd && !this.triggers.size) this.list.scrollTop = this.list.scrollHeight;
+  }
+
+  /** The turn of an utterance, not yet in its place; null where it changes nothing. */
+  keep(utterance) {
+    const known = this.turns.get(utterance.utterance_id);
+    if (known?.final && known.state !== "interim") return null; // the first terminal record counts
+    known?.node.remove();
+    this.turns.delete(utterance.utterance_id);
+    if (utterance.state === "empty") return null;
+    const node = this.turn(utterance);
+    this.turns.set(utterance.utterance_id, { ...utterance, node });
+    return node;
   }
 
   turn(utterance) {
