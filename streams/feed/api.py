@@ -117,7 +117,7 @@ async def act(
             row = queries.one_alert(connection, scope, alert_id)
             if row is None:
                 raise not_found("alert")
-            return row, queries.view_of(connection, row, feed.clips.describe, wall_ms())
+            return row, queries.view_of(connection, scope, row, feed.clips.describe, wall_ms())
 
     row, view = await _threaded(found)
     if first := taken_by(verb, row):
@@ -176,7 +176,7 @@ def alert(feed: Served, scope: Viewer, alert_id: Identity) -> Any:
         row = queries.one_alert(connection, scope, alert_id)
         if row is None:
             raise not_found("alert")
-        return queries.view_of(connection, row, feed.clips.describe, wall_ms())
+        return queries.view_of(connection, scope, row, feed.clips.describe, wall_ms())
 
 
 def _ranged(data: bytes, media_type: str, asked: str | None) -> Response:
@@ -268,6 +268,8 @@ def incident_list(feed: Served, scope: Viewer) -> Any:
         for incident in found:
             look = partial(queries.of_past, connection, scope, incident["rule_id"])
             incident["since_at"] = began_at(incident, look, feed.incidents)
+            if not scope.may("words"):
+                incident["message"] = dict.fromkeys(incident["message"], incident["title"])
     return {"items": found}
 
 

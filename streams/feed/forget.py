@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -22,7 +21,7 @@ from streams.feed import tables as t
 from streams.feed import tables_hooks as th
 from streams.feed.clock import wall_ms
 from streams.feed.database import Database, insert
-from streams.feed.views import View
+from streams.feed.views import View, without_words
 from streams.kafka.clips import ClipFolder
 
 OF_A_CALL = (t.seconds, th.deliveries, t.utterances, t.feedback, t.revisions, t.alerts, t.events, t.calls)
@@ -124,16 +123,6 @@ def _strip_summaries(connection: sa.Connection, before: int) -> int:
             plain = {**summary, "health_lost": lost}
         connection.execute(t.calls.update().where(c.call_id == call_id).values(summary=plain, wordless=True))
     return len(rows)
-
-
-def without_words(record: Mapping[str, Any]) -> dict[str, Any]:
-    """An alert without what was said: its messages quote the words, its evidence holds them."""
-    evidence = dict(record["evidence"])
-    if not evidence.get("words"):
-        return dict(record)
-    title = record.get("title") or record["rule_id"]
-    evidence |= {"words": [], "detail": {}}
-    return {**record, "evidence": evidence, "message": dict.fromkeys(record["message"], title)}
 
 
 def _expire_calls(database: Database, before: int) -> int:

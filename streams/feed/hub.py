@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from streams.feed import tables as t
 from streams.feed.access import Scope
 from streams.feed.database import Database
-from streams.feed.queries import measurements_after, newest_event
+from streams.feed.queries import for_eyes, measurements_after, newest_event
 
 POLL_S = 0.25
 """How soon what another instance wrote is seen."""
@@ -55,6 +55,13 @@ class _Client:
         if event.kind == "utterance" and event.call_id != self.call_id:
             return False
         return self.scope.allows(event.site, event.queue)
+
+    def told(self, event: Event) -> str:
+        """The event as it goes over the line to this client."""
+        if event.kind != "alert" or self.scope.may("words"):
+            return event.text
+        view = for_eyes(self.scope, json.loads(event.text.partition("data: ")[2]))
+        return _line(event.number, event.kind, json.dumps(view, ensure_ascii=False))
 
 
 class Hub:
@@ -120,7 +127,7 @@ class Hub:
             if after is not None:
                 for event in await self._missed(after):
                     if event.kind == "reset" or client.wants(event):
-                        yield event.text
+                        yield client.told(event)
                     sent = max(sent, event.number)
             watching = _Watch(self._database, call_id, seq) if call_id is not None else None
             quiet_s, asked_s = 0.0, time.monotonic()
@@ -137,7 +144,7 @@ class Hub:
                 else:
                     if event.number > sent:
                         sent, quiet_s = event.number, 0.0
-                        yield event.text
+                        yield client.told(event)
                 if watching is not None:
                     for text in await watching.news():
                         quiet_s = 0.0
@@ -204,4 +211,8 @@ def _ready(event: Event) -> Event:
     if event.kind in ("alert", "call") and data.startswith("{"):
         # The view was written before its number was known.
         data = json.dumps({**json.loads(data), "changed": event.number}, ensure_ascii=False)
-    return replace(event, text=f"id: {event.number}\nevent: {event.kind}\ndata: {data}\n\n")
+    return replace(event, text=_line(event.number, event.kind, data))
+
+
+def _line(number: int, kind: str, data: str) -> str:
+    return f"id: {number}\nevent: {kind}\ndata: {data}\n\n"

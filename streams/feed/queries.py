@@ -11,7 +11,17 @@ import sqlalchemy as sa
 from streams.feed import tables as t
 from streams.feed.access import Scope
 from streams.feed.paging import Key, Order
-from streams.feed.views import STALE_MS, Row, View, alert_view, call_view, is_live, sentiment_of, timeline_of
+from streams.feed.views import (
+    STALE_MS,
+    Row,
+    View,
+    alert_view,
+    call_view,
+    is_live,
+    sentiment_of,
+    timeline_of,
+    without_words,
+)
 
 Clips = Callable[[Row], View]
 OPEN_MS = 15 * 60_000
@@ -86,7 +96,7 @@ def alerts(
     order = WORST_FIRST if asked.state == "open" else NEWEST_FIRST
     rows, following = order.page(connection, sa.select(t.alerts).where(*conditions), limit, cursor)
     calls = calls_of(connection, {row["call_id"] for row in rows})
-    items = [alert_view(row, calls.get(row["call_id"]), clips(row), now) for row in rows]
+    items = [for_eyes(scope, alert_view(row, calls.get(row["call_id"]), clips(row), now)) for row in rows]
     return {"items": items, "next": following, "total": total, "event": event}
 
 
@@ -138,8 +148,14 @@ def one_alert(connection: sa.Connection, scope: Scope, alert_id: str) -> Row | N
     return connection.execute(query).mappings().one_or_none()
 
 
-def view_of(connection: sa.Connection, row: Row, clips: Clips, now: int) -> View:
-    return alert_view(row, calls_of(connection, {row["call_id"]}).get(row["call_id"]), clips(row), now)
+def view_of(connection: sa.Connection, scope: Scope, row: Row, clips: Clips, now: int) -> View:
+    call = calls_of(connection, {row["call_id"]}).get(row["call_id"])
+    return for_eyes(scope, alert_view(row, call, clips(row), now))
+
+
+def for_eyes(scope: Scope, alert: View) -> View:
+    """An alert's view as this scope may read it: what was said is for those who may read words."""
+    return alert if scope.may("words") else without_words(alert)
 
 
 def calls_of(connection: sa.Connection, ids: set[str]) -> dict[str, Row]:

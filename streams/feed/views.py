@@ -68,6 +68,16 @@ def alert_view(alert: Row, call: Row | None, clip: View, now_ms: int) -> View:
     }
 
 
+def without_words(record: Mapping[str, Any]) -> dict[str, Any]:
+    """An alert without what was said: its messages quote the words, its evidence holds them."""
+    evidence = dict(record["evidence"])
+    if not evidence.get("words"):
+        return dict(record)
+    title = record.get("title") or record["rule_id"]
+    evidence |= {"words": [], "detail": {}}
+    return {**record, "evidence": evidence, "message": dict.fromkeys(record["message"], title)}
+
+
 def timeline_of(measurements: Iterable[Mapping[str, Any]]) -> View:
     """Speech, levels, overlap, silence and hold of a call from its measurements, in the order of `seq`."""
     speech: dict[str, list[list[int]]] = {"agent": [], "customer": []}

@@ -13,9 +13,9 @@ from fastapi.routing import APIRoute
 from fastapi.testclient import TestClient
 
 from audio.errors import VigieError
-from streams.feed import accounts, limits
+from streams.feed import accounts, audit, limits
 from streams.feed import tables_access as ta
-from streams.feed.access import everything
+from streams.feed.access import Scope, everything
 from streams.feed.app import create_app
 from streams.feed.clips import Sound
 from streams.feed.clock import wall_ms
@@ -70,7 +70,7 @@ class House:
     """An application with logins over two sites' calls."""
 
     def __init__(self, store: Store) -> None:
-        self.database = store.database
+        self.database, self.take = store.database, store.take
         access = Access(store.database, secure=False)
         self.app = create_app(store.database, store.absorber, LocalSource(store.absorber), AnyClips(), access=access)
         for site in (MINE, THEIRS):
@@ -159,6 +159,51 @@ def test_events_of_another_site_never_come(house: House) -> None:
     found = events_of(store, 0, 2, session.scope)
     assert found
     assert all(data["site"] == MINE for _, _, data in found)
+
+
+def test_a_token_without_words_reads_none_in_alerts_either(house: House) -> None:
+    """An alert quotes what was said: in its message, in its evidence, in its incident, and on the event stream."""
+    from tests.feed.test_api import events_of
+
+    quoted = {"message": {"en": "They said “la ligne coupe”", "fr": "« la ligne coupe »"}, "title": "Hearing trouble"}
+    for number in range(4):
+        record = alert(
+            f"call-{MINE}" if not number else f"other-{number}", f"quoting-{number}", trunk="sip-9", **quoted
+        )
+        record["evidence"] |= {"words": [{"text": "la ligne coupe", "party": "customer"}]}
+        house.take(("alerts", record))
+    calm = {"site": MINE, "agent": "calm", "queue": "calm", "trunk": "sip-1"}
+    house.take(*(("measurements", measurement(f"calm-{n}", 0, **calm)) for n in range(6)))
+    url = "/api/alerts/quoting-0"
+    for who, reads in (("token alerts", False), ("token act", False), ("token words", True), ("supervisor", True)):
+        client = house.client(who)  # not entered: one application runs once
+        for path in ("/api/alerts", url, "/api/incidents"):
+            answer = client.get(path)
+            assert answer.status_code == 200
+            assert ("ligne" in answer.text) == reads, (who, path)
+            assert "Hearing trouble" in answer.text
+        if who == "token act":
+            assert "ligne" not in client.post(f"{url}/note", json={"text": "rappeler"}).text
+    for powers, reads in ((frozenset({"alerts"}), False), (None, True)):
+        told = events_of(house, 0, 9, Scope("t", powers=powers))
+        assert "quoting-0" in str(told)
+        assert ("ligne" in str(told)) == reads
+
+
+def test_an_administrator_of_one_site_reads_the_audit_of_its_calls(house: House) -> None:
+    house.take(("measurements", measurement("nowhere", 0, site=None)))
+    for call_id in (f"call-{MINE}", f"call-{THEIRS}", "nowhere", "erased"):
+        audit.note(house.database, "amina", "words", call_id)
+    audit.note(house.database, "amina", "search", calls=[f"call-{MINE}", f"call-{THEIRS}", "nowhere"])
+    with house.client("admin") as client:
+        answer = client.get("/api/audit", params={"who": "amina"})
+    assert [(entry["what"], entry["call_id"]) for entry in answer.json()["items"]] == [
+        ("search", None),
+        ("words", "erased"),
+        ("words", f"call-{MINE}"),
+    ]
+    assert answer.json()["total"] == 3
+    assert not [name for name in (THEIRS, "nowhere") if name in answer.text]
 
 
 def test_an_open_event_stream_ends_with_its_session(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
