@@ -1,6 +1,7 @@
 """What the fitted part of the sentiment weighs: the lexicon's evidence, the phrases, and who says them.
 
-The same for fitting (`recipe/fit_sentiment.py`) and use, and the same for all languages; the parts of words (parts.py) stand beside them.
+The same for fitting (`recipe/fit_sentiment.py`) and use, and the same for all languages; the parts of words (parts.py)
+stand beside them.
 """
 
 from __future__ import annotations
