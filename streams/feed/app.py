@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,9 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Send
+from starlette.types import Scope as ASGIScope
 
 from streams.feed import api, audit, problems, sessions
 from streams.feed.absorb import Absorber
@@ -85,7 +88,7 @@ def create_app(
     app.state.access = access or Access(database, loopback=loopback, secure=not loopback)
     app.state.feed = Feed(database, absorber, hub, Actions(absorber, source), clips, erasing or Erasing())
     problems.install(app)
-    app.middleware("http")(_with_headers)
+    app.add_middleware(_Headers)
     app.include_router(sessions.router)
     app.include_router(oidc_router)
     app.include_router(api.router)
@@ -94,17 +97,34 @@ def create_app(
     return app
 
 
-async def _with_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    response = await call_next(request)
-    if response.status_code < 400 and (seen := getattr(request.state, "audited", None)):
-        await asyncio.to_thread(_audit, request, dict(seen))
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    path = request.url.path
-    # A page that is open all day must see an update: the browser asks each time, and mostly hears "not modified".
-    kept = "no-store" if path.startswith("/api/") else "no-cache"
-    response.headers.setdefault("Cache-Control", kept)
-    return response
+class _Headers:
+    """Puts our headers on every answer, and notes before its first byte who is given what.
+
+    Plain ASGI: what wraps answers for a framework would hand every event of every stream through one queue more.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                seen = scope.get("state", {}).get("audited")
+                if seen and message["status"] < 400:
+                    await asyncio.to_thread(_audit, Request(scope), dict(seen))
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                # A page open all day must see an update: the browser asks each time, and mostly hears "not modified".
+                kept = "no-store" if scope["path"].startswith("/api/") else "no-cache"
+                headers.setdefault("Cache-Control", kept)
+            await send(message)
+
+        await self._app(scope, receive, sending)
 
 
 def _audit(request: Request, seen: dict[str, Any]) -> None:

@@ -29,8 +29,11 @@ from streams.kafka.lines import JSON_TOPICS
 from streams.kafka.topics import Topics
 
 POLL_MS = 100
-GATHER_S = 0.05
-"""How long records of a live stream wait for company."""
+GATHER_MS = 50
+"""How long the records of a live stream wait for company: a transaction, and a look at the events, cost the same for
+one record as for many. They wait at the broker, so that what comes meanwhile comes along, and not with the next answer."""
+GATHER_BYTES = 256 * 1024
+"""So much does not wait."""
 RECORDS_MAX = 2_000
 RETRY_S = 2.0
 SILENT_S_MAX = 60.0
@@ -68,6 +71,8 @@ class KafkaSource(threading.Thread):
                 auto_offset_reset="earliest",
                 allow_auto_create_topics=False,
                 max_poll_records=RECORDS_MAX,
+                fetch_min_bytes=GATHER_BYTES,
+                fetch_max_wait_ms=GATHER_MS,
                 session_timeout_ms=10_000,
                 heartbeat_interval_ms=3_000,
             )
@@ -111,19 +116,12 @@ class KafkaSource(threading.Thread):
         return "the brokers do not answer" if silent else None
 
     def _round(self) -> None:
-        items = self._polled(POLL_MS)
-        if items and len(items) < RECORDS_MAX:
-            # A transaction, and a look at the events, cost the same for one record as for many.
-            self._halt.wait(GATHER_S)
-            items += self._polled(0)
+        polled = self._consumer.poll(timeout_ms=POLL_MS)
+        self._polled_s = time.monotonic()
+        items = [item for messages in polled.values() for message in messages if (item := self._item(message))]
         if items:
             items.sort(key=lambda item: item.at)
             self._absorber.absorb(_in_order(items), wall_ms())
-
-    def _polled(self, timeout_ms: int) -> list[Item]:
-        polled = self._consumer.poll(timeout_ms=timeout_ms)
-        self._polled_s = time.monotonic()
-        return [item for messages in polled.values() for message in messages if (item := self._item(message))]
 
     def _item(self, message: Any) -> Item | None:
         short = self._short[message.topic]
