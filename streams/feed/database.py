@@ -140,9 +140,14 @@ def _url(text: str) -> sa.URL:
 
 def _engine(url: sa.URL, sqlite: bool) -> sa.Engine:
     if not sqlite:
-        return sa.create_engine(url, pool_size=12, max_overflow=12, pool_pre_ping=True)
+        return sa.create_engine(url, pool_size=12, max_overflow=12, pool_use_lifo=True, pool_pre_ping=True)
+    # The connection used last is used first: each has a cache of its own, and a round through all of them fills them all.
     engine = sa.create_engine(
-        url, pool_size=12, max_overflow=12, connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False}
+        url,
+        pool_size=12,
+        max_overflow=12,
+        pool_use_lifo=True,
+        connect_args={"timeout": BUSY_MS / 1000, "check_same_thread": False},
     )
 
     @event.listens_for(engine, "connect")
