@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import re
 from pathlib import Path
 
 import pytest
 
 from audio.errors import VigieError
 from streams.alerts import command
+from streams.alerts.messages import render
 from streams.alerts.metrics import Domain
-from streams.alerts.model import leaves
+from streams.alerts.model import Rule, leaves
 from streams.alerts.reading import RuleFileError
 from streams.alerts.rules import DEFAULT_PATH, load_rules, parse_rules
 from streams.events import CallInfo
@@ -67,6 +69,20 @@ def mistakes_of(text: str) -> list[tuple[int, str, str, str]]:
 
 def test_the_bundled_rules_are_those_of_the_plan() -> None:
     assert [rule.id for rule in load_rules().rules] == IDS
+
+
+@pytest.mark.parametrize("rule", load_rules().rules, ids=lambda rule: rule.id)
+def test_a_bundled_rule_speaks_five_languages_and_tells_the_same_in_each(rule: Rule) -> None:
+    assert list(rule.message) == ["en", "fr", "ar", "pt", "es"]
+    quoting = {language: "{words}" in text for language, text in rule.message.items()}
+    assert len(set(quoting.values())) == 1, quoting
+    marks = {language: set(re.findall(r"{(\w+)}", text)) for language, text in rule.message.items()}
+    assert all(told == marks["en"] for told in marks.values()), marks
+    said = render(rule.message, value=2.5, threshold=1, party="customer", seconds=12, words="je veux résilier")
+    assert all(re.search(r"[{}]", text) is None for text in said.values())
+    assert re.search("[\u0600-\u06ff]", said["ar"])
+    if quoting["ar"]:
+        assert "\u2068je veux résilier\u2069" in said["ar"]
 
 
 def test_bundled_sound_rules_look_at_sound_alone() -> None:

@@ -44,7 +44,8 @@ def _sentence(
         "threshold": _number(threshold, language),
         "party": _PARTIES.get(language, _PARTIES["en"])[party or ""],
         "seconds": _number(round(seconds) if seconds >= 10 else round(seconds, 1), language),
-        "words": words or "…",
+        # Isolated: a quotation in another script must not turn an Arabic sentence around.
+        "words": f"\u2068{words or '…'}\u2069" if language == "ar" else words or "…",
     }
     text = _BRACES.sub(lambda match: parts[match[1]], template)
     return text[:1].upper() + text[1:]

@@ -231,6 +231,15 @@ def test_the_page_speaks_its_four_languages(floor: Stage, visit: Callable[..., A
         ), text
 
 
+def test_an_alert_whose_words_have_expired_still_speaks_the_viewers_language(
+    floor: Stage, visit: Callable[..., Any]
+) -> None:
+    title = "Asks for a supervisor"
+    floor.alert(floor.call("c1"), "escalation-request", title=title, message=dict.fromkeys(("en", "fr", "ar"), title))
+    expect(visit(lang="fr-FR").locator(".row .what")).to_contain_text("Le client demande un responsable")
+    expect(visit(lang="ar").locator(".row .what")).to_contain_text("العميل يطلب مسؤول")
+
+
 def test_arabic_is_really_mirrored(floor: Stage, visit: Callable[..., Any]) -> None:
     floor.call("c1")
     floor.seconds("c1", "aaaaacccccc")

@@ -10,7 +10,9 @@ const BARE_UNITS = new Set(["count", "0 or 1", "score", "points"]);
 /** What is wrong, in one sentence; a rule of this product has one in every language, another's speaks as its file does. */
 export function sentence(alert) {
   const own = alert.message?.[language()];
-  if (own) return { text: own, lang: language() };
+  // Once the words have expired, the title stands for every sentence that quoted them.
+  const kept = own && own !== (alert.title || alert.rule_id);
+  if (kept) return { text: own, lang: language() };
   const key = `say.${alert.rule_id}`;
   if (!has(key)) return inLanguage(alert.message);
   const { value, threshold, words } = alert.evidence;
