@@ -353,7 +353,8 @@ def events(
     seq: Annotated[int | None, Query(ge=-1, le=2**31 - 1)] = None,
     last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", max_length=30)] = None,
 ) -> Response:
-    """Alerts and calls as they change; with `call`, also that call's words, and its measurements after `seq`."""
+    """Alerts and calls as they change, and calls that were erased (`forgotten`); with `call`, also that call's words,
+    and its measurements after `seq`."""
     if call is not None:
         check(scope, "words")
         with feed.database.reading() as connection:

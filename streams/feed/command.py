@@ -15,6 +15,7 @@ from streams import settings
 
 DESCRIPTION = """Serve the supervisors' page and its API over the topics: live alerts, calls, history. What it shows is kept
 in a store, which is rebuilt from the topics when it is lost."""
+log = logging.getLogger("vigie.feed")
 EXAMPLE = """examples:
   vigie feed --broker localhost:9092 --no-login
   vigie feed --broker localhost:9092 --database postgresql://vigie@db/vigie --evidence clips/
@@ -79,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
     deliverer.start()
     try:
         secure = cookies_are_secure(found.secure_cookies, found.feed_host)
+        if secure and not _is_loopback(found.feed_host):
+            log.warning("cookies are for https alone: put TLS before %s, or set secure_cookies: no", found.feed_host)
         other = {"name": provider.label, "url": "/oidc/start"} if provider is not None else None
         access = Access(database, loopback=args.no_login, secure=secure, oidc=other)
         erasing = Erasing(clip_folder(found.evidence), {**RETENTION_MS, **found.retention_ms()})

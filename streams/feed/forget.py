@@ -6,8 +6,8 @@ over until then. What is erased is written to the audit log, without saying what
 
 from __future__ import annotations
 
+import json
 import logging
-import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -49,13 +49,19 @@ def forget(
 
     A call that is not known is remembered as erased all the same: its records may still be on their way.
     """
+    sounds = clips.erase(call_id) if clips is not None else 0
     erased: dict[str, int] = {}
     with database.writing() as connection:
+        place = connection.execute(
+            sa.select(t.calls.c.site, t.calls.c.queue).where(t.calls.c.call_id == call_id)
+        ).one_or_none()
         for table in OF_A_CALL:
             erased[table.name] = connection.execute(sa.delete(table).where(table.c.call_id == call_id)).rowcount
         mark = insert(connection, t.forgotten).values(call_id=call_id, at=wall_ms())
         connection.execute(mark.on_conflict_do_nothing())
-    erased["clips"] = _erase_clips(clips, call_id) if clips is not None else 0
+        if place is not None:
+            _tell_pages(connection, call_id, place)
+    erased["clips"] = sounds
     topics = [
         {"topic": name, "at_most_hours": round(retention_ms[name] / 3_600_000)} for name in HELD if name in retention_ms
     ]
@@ -64,13 +70,11 @@ def forget(
     return {"call_id": call_id, "erased": erased, "still_in_topics": topics, "known": erased["calls"] > 0}
 
 
-def _erase_clips(clips: ClipFolder, call_id: str) -> int:
-    folder = clips.path(call_id, "x", 1, "json").parent
-    if not folder.is_dir():
-        return 0
-    number = sum(1 for path in folder.iterdir() if path.suffix != ".json")
-    shutil.rmtree(folder, ignore_errors=True)
-    return number
+def _tell_pages(connection: sa.Connection, call_id: str, place: sa.Row[tuple[str | None, str | None]]) -> None:
+    """What is open on a screen goes from there too; the id itself is kept anyway, to pass its records over."""
+    told = {"kind": "forgotten", "call_id": call_id, "site": place.site, "queue": place.queue}
+    data = json.dumps({"call_id": call_id}, ensure_ascii=False)
+    connection.execute(t.events.insert().values(**told, data=data, at=wall_ms()))
 
 
 def expire(database: Database, periods: Periods, now: int) -> dict[str, int]:

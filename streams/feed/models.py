@@ -119,7 +119,7 @@ class Call(Open):
     ended_at: int | None
     live: bool
     duration_ms: int
-    health: float
+    health: float | None
     coverage: str
     cause: str | None
     alerts: Counts
@@ -158,8 +158,8 @@ class Queue(Open):
     calls: int
     partial: int
     unmonitored: int
-    health_median: float
-    health_worst: float
+    health_median: float | None
+    health_worst: float | None
     alerts: Counts
 
 

@@ -16,13 +16,14 @@ from streams.feed import tables as t
 from streams.feed.access import Scope
 from streams.feed.paging import Key, Order
 from streams.feed.queries import CALL_ORDERS, CallFilter, call_conditions, live_calls, newest_event
-from streams.feed.views import Row, View, call_view
+from streams.feed.views import Row, View, call_view, health_of
 
 FLOOR_CALLS_MAX = 2_000
 WORDS_MAX = 12
 SNIPPET_CHARS = 160
 _WORD = re.compile(r"\w+", re.UNICODE)
 LATEST_SAID = Order("search", (Key(t.utterances.c.number, descending=True),))
+_HEALTH_MEAN = sa.func.avg(sa.case((t.calls.c.coverage != "unmonitored", t.calls.c.health)))
 STATS_BY = {"site": "site", "queue": "queue", "agent": "agent", "cause": "verdict", "rule": "rule_id"}
 
 
@@ -49,7 +50,9 @@ def floor(connection: sa.Connection, scope: Scope, now: int) -> View:
         {"site": site, "queues": [_queue(queue, found) for queue, found in sorted(queues.items(), key=_name)]}
         for site, queues in sorted(groups.items(), key=_name)
     ]
-    worst = sorted(rows, key=lambda row: (row["health"], -row["first_at"], row["call_id"]))[:FLOOR_CALLS_MAX]
+    worst = sorted(
+        rows, key=lambda row: (row["coverage"] == "unmonitored", row["health"], -row["first_at"], row["call_id"])
+    )[:FLOOR_CALLS_MAX]
     return {"sites": sites, "calls": [call_view(row, now) for row in worst], "event": event}
 
 
@@ -58,15 +61,15 @@ def _name(item: tuple[str | None, Any]) -> tuple[bool, str]:
 
 
 def _queue(queue: str | None, rows: list[Row]) -> View:
-    health = [row["health"] for row in rows]
+    health = [known for row in rows if (known := health_of(row)) is not None]
     coverage = Counter(row["coverage"] for row in rows)
     return {
         "queue": queue,
         "calls": len(rows),
         "partial": coverage["partial"],
         "unmonitored": coverage["unmonitored"],
-        "health_median": round(statistics.median(health), 1),
-        "health_worst": min(health),
+        "health_median": round(statistics.median(health), 1) if health else None,
+        "health_worst": min(health, default=None),
         "alerts": {name: sum(row[name] for row in rows) for name in ("critical", "warning", "info")},
     }
 
@@ -197,12 +200,12 @@ def stats(connection: sa.Connection, scope: Scope, by: str, since_at: int | None
     seen = [*scope.where(t.calls)]
     seen += [c.first_at >= since_at] if since_at is not None else []
     seen += [c.first_at < until_at] if until_at is not None else []
-    total = sa.select(sa.func.count(), sa.func.avg(c.health), sa.func.sum(c.duration_ms)).where(*seen)
+    total = sa.select(sa.func.count(), _HEALTH_MEAN, sa.func.sum(c.duration_ms)).where(*seen)
     number, health, duration_ms = connection.execute(total).one()
     return {
         "by": by,
         "calls": number,
-        "health_mean": None if health is None else round(float(health), 1),
+        "health_mean": _rounded(health),
         "duration_ms": int(duration_ms or 0),
         "groups": sorted(groups, key=lambda group: (-group["alerts"], group["name"] or "")),
     }
@@ -221,14 +224,18 @@ def _add_calls(
     wanted = [*scope.where(t.calls)]
     wanted += [c.first_at >= since_at] if since_at is not None else []
     wanted += [c.first_at < until_at] if until_at is not None else []
-    query = sa.select(c[by], sa.func.count(), sa.func.avg(c.health)).where(*wanted).group_by(c[by])
-    found = {name: (number, round(float(health), 1)) for name, number, health in connection.execute(query)}
+    query = sa.select(c[by], sa.func.count(), _HEALTH_MEAN).where(*wanted).group_by(c[by])
+    found = {name: (number, _rounded(health)) for name, number, health in connection.execute(query)}
     known = {group["name"] for group in groups}
     for name in found.keys() - known:
         groups.append({"name": name, "alerts": 0, "calls_with_alerts": 0, "critical": 0, "dismissed": 0})
         groups[-1] |= {"acknowledged": 0, "acknowledged_after_ms": None}
     for group in groups:
         group["calls"], group["health_mean"] = found.get(group["name"], (0, None))
+
+
+def _rounded(value: Any) -> float | None:
+    return None if value is None else round(float(value), 1)
 
 
 def _whole(value: Any) -> int | None:

@@ -195,7 +195,7 @@ def call_conditions(asked: CallFilter, now: int) -> list[Any]:
         live = sa.and_(c.ended_at.is_(None), c.seen_at > now - STALE_MS)
         found.append(live if asked.live else sa.not_(live))
     if asked.health_max is not None:
-        found.append(c.health <= asked.health_max)
+        found += [c.health <= asked.health_max, c.coverage != "unmonitored"]
     if asked.q:
         pattern = "%" + asked.q.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         found.append(sa.or_(*(column.ilike(pattern, escape="\\") for column in (c.call_id, c.agent, c.queue))))

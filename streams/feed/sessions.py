@@ -152,9 +152,10 @@ def log_in(
     access, now = access_of(request), wall_ms()
     sent = request.cookies.get(LOGIN_COOKIE, "")
     if not csrf or not secrets.compare_digest(csrf.encode(), sent.encode()):
-        return _refused(next, "csrf")
+        # A browser keeps no secure cookie of a page that came without TLS; telling it to try again would not help.
+        return _refused(next, "cookies" if access.secure and not sent else "csrf")
     database, address = access.database, address_of(request)
-    keys = [f"account {name}", f"address {address}"]
+    keys = limits.keys_of(name, address)
     waiting = limits.wait_ms(database, keys, now)
     if waiting > 0:
         audit.note(database, name[:100], "login slowed down", address=address)
@@ -163,7 +164,7 @@ def log_in(
         limits.failed(database, keys, now)
         audit.note(database, name[:100], "login refused", address=address)
         return _refused(next, "credentials")
-    limits.succeeded(database, keys[0])
+    limits.succeeded(database, name, address)
     return entered(request, name, next)
 
 

@@ -18,6 +18,11 @@ def is_live(call: Row, now_ms: int) -> bool:
     return call["ended_at"] is None and call["seen_at"] > now_ms - STALE_MS
 
 
+def health_of(call: Row) -> float | None:
+    """None where nobody watched: nothing was lost because nothing was seen."""
+    return None if call["coverage"] == "unmonitored" else call["health"]
+
+
 def call_view(call: Row, now_ms: int) -> View:
     return {
         "call_id": call["call_id"],
@@ -33,7 +38,7 @@ def call_view(call: Row, now_ms: int) -> View:
         "ended_at": call["ended_at"],
         "live": is_live(call, now_ms),
         "duration_ms": call["duration_ms"],
-        "health": call["health"],
+        "health": health_of(call),
         "coverage": call["coverage"],
         "cause": call["cause"],
         "alerts": {name: call[name] for name in ("critical", "warning", "info")},
@@ -53,7 +58,7 @@ def alert_view(alert: Row, call: Row | None, clip: View, now_ms: int) -> View:
         "raised_at": alert["raised_at"],
         "changed": alert["changed"],
         "live": call is not None and is_live(call, now_ms),
-        "health": None if call is None else call["health"],
+        "health": None if call is None else health_of(call),
         "feedback": {
             "acknowledged_by": alert["acknowledged_by"],
             "acknowledged_at": alert["acknowledged_at"],

@@ -4,6 +4,7 @@
                                                     .ogg    the sound (.wav where the libraries have no Opus)
                                                     .agent.ogg, .customer.ogg    each party alone
                                                     .png    its picture
+    DIR/<hash of the call id>.erased    the call was erased: no clip of it is kept any more
 
 Files come into being whole, and the .json last: where it is there, the clip is done, and is not cut again. A sweep
 deletes what has expired.
@@ -16,6 +17,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -39,9 +41,12 @@ from streams.replay.spectrogram import png_of
 
 DAY_S = 86_400
 READ_S_MAX = 60.0
+ERASED_DAYS = 400
+"""How long it is known that a call was erased: longer than any topic holds its audio."""
 SWEEP_FILES = 200
 SWEEP_S = 2.0
 FETCH_BYTES = 4_000_000
+SOUNDS = (".ogg", ".wav")
 PLAIN_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 
 log = logging.getLogger("vigie.clips")
@@ -102,11 +107,43 @@ class ClipFolder:
         plain = alert_id if PLAIN_ID.fullmatch(alert_id) else hashlib.sha256(alert_id.encode()).hexdigest()
         return self.folder / call / f"{plain}.{revision}.{ending}"
 
+    def _mark(self, call_id: str) -> Path:
+        folder = self.path(call_id, "x", 1, "json").parent
+        return folder.with_name(f"{folder.name}.erased")
+
+    def is_erased(self, call_id: str) -> bool:
+        return self._mark(call_id).exists()
+
+    def erase(self, call_id: str) -> int:
+        """Delete a call's clips, and keep none of it from now on; returns how many sounds there were.
+
+        Raises:
+            VigieError: they cannot be deleted.
+        """
+        folder = self.path(call_id, "x", 1, "json").parent
+        try:
+            self._mark(call_id).touch()
+            if not folder.is_dir():
+                return 0
+            number = sum(1 for path in folder.iterdir() if path.suffix in SOUNDS and path.name.count(".") == 2)
+            shutil.rmtree(folder)
+        except OSError as error:
+            remedy = "Run it as the user who cuts the clips; nothing was erased of the store yet"
+            raise VigieError(
+                f"clips of that call cannot be deleted ({error.strerror})",
+                remedy=remedy,
+                where=str(folder),
+                field="evidence",
+            ) from None
+        return number
+
     def has(self, order: ClipOrder) -> bool:
         return self.path(order.call_id, order.alert_id, order.revision, "json").exists()
 
-    def put(self, order: ClipOrder, state: str, now_s: float, files: Mapping[str, bytes] | None = None) -> None:
-        """Keep a clip: its files by ending, and what it is."""
+    def put(self, order: ClipOrder, state: str, now_s: float, files: Mapping[str, bytes] | None = None) -> bool:
+        """Keep a clip: its files by ending, and what it is. False: its call was erased, and nothing is kept."""
+        if self.is_erased(order.call_id):
+            return False
         files = files or {}
         told: Record = {
             "call_id": order.call_id,
@@ -129,6 +166,10 @@ class ClipFolder:
                 file.flush()
                 os.fsync(file.fileno())
             part.replace(path)
+        if self.is_erased(order.call_id):
+            self.erase(order.call_id)  # it was while this was written
+            return False
+        return True
 
     def sweep(self, now_s: float, files_max: int = SWEEP_FILES) -> int:
         """Look at the next files of the folder, and delete those that have expired; returns how many it deleted."""
@@ -136,7 +177,7 @@ class ClipFolder:
         for _ in range(files_max):
             path = next(self._files, None)
             if path is None:
-                self._files = (file for call in self.folder.iterdir() if call.is_dir() for file in _files(call))
+                self._files = (file for place in self.folder.iterdir() for file in _files(place))
                 break
             if now_s >= self._expiry_s(path):
                 path.unlink(missing_ok=True)
@@ -146,6 +187,8 @@ class ClipFolder:
     def _expiry_s(self, path: Path) -> float:
         stem = ".".join(path.name.split(".")[:2])
         try:
+            if path.suffix == ".erased":
+                return path.stat().st_mtime + ERASED_DAYS * DAY_S
             told = json.loads(path.with_name(f"{stem}.json").read_text(encoding="utf-8"))
             return datetime.fromisoformat(told["expires_at"]).timestamp()
         except (OSError, ValueError, KeyError, TypeError):
@@ -156,7 +199,9 @@ class ClipFolder:
 
 
 def _files(call: Path) -> list[Path]:
-    """A call's files, the .json of a clip last; a folder that is empty goes."""
+    """A call's files, the .json of a clip last; a folder that is empty goes. Of an erased call, its mark."""
+    if call.suffix == ".erased":
+        return [call]
     try:
         found = sorted(call.iterdir(), key=lambda path: (path.suffix == ".json", path.name))
         if not found:
@@ -247,7 +292,8 @@ def _decoded(values: Iterable[bytes]) -> Iterator[Any]:
 
 
 class Cutter:
-    """Carries out an order: `cut`, `gone` (the audio is not kept so long), `silent` (none came), `failed`, `there`."""
+    """Carries out an order: `cut`, `gone` (the audio is not kept so long), `silent` (none came), `failed`, `there`,
+    `erased` (the call was, see `vigie forget`)."""
 
     def __init__(self, reader: AudioReader, folder: ClipFolder) -> None:
         self._reader, self._folder = reader, folder
@@ -255,10 +301,11 @@ class Cutter:
     def __call__(self, partition: int, order: ClipOrder) -> str:
         if self._folder.has(order):
             return "there"
+        if self._folder.is_erased(order.call_id):
+            return "erased"
         chunks = self._reader.read(partition, order) if order.to_ms > order.from_ms else []
         state, files = ("gone", None) if chunks is None else self._cut(chunks, order)
-        self._folder.put(order, state, time.time(), files)
-        return state
+        return state if self._folder.put(order, state, time.time(), files) else "erased"
 
     def _cut(self, chunks: list[AudioChunk], order: ClipOrder) -> tuple[str, dict[str, bytes] | None]:
         try:

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from streams.feed import tables as t
+from streams.feed.forget import forget
 from tests.browser.stage import Stage
 
 MINUTES_ARE_SECONDS = (
@@ -158,3 +159,26 @@ def test_a_call_of_any_name_opens_by_its_link(floor: Stage, visit: Callable[...,
     page.get_by_text("<b>bonjour</b>").wait_for()
     page.goto(f"{floor.address}calls/{quote(call_id, safe='')}")
     page.locator("#view-title", has_text=call_id).wait_for()
+
+
+def test_an_erased_call_goes_from_every_open_screen(floor: Stage, visit: Callable[..., Any]) -> None:
+    for call in ("erased", "kept"):
+        floor.call(call)
+        floor.words(call, "customer", "my account number is [account]")
+    gone, stays = floor.alert("erased", "dead-air"), floor.alert("kept", "dead-air")
+    alerts, call_page, history = (
+        visit(f"?alert={gone}"),
+        visit("?view=call&call=erased"),
+        visit("?view=history&q=account"),
+    )
+    alerts.locator(".alert-panel .transcript li").wait_for()
+    call_page.locator(".transcript li").wait_for()
+    history.locator(".hit").nth(1).wait_for()
+    forget(floor.feed.database, "erased", "admin", None, {})
+    row(alerts, gone).wait_for(state="detached")
+    assert row(alerts, stays).count() == 1
+    for page in (alerts, call_page):
+        page.locator(".failure").wait_for()
+        assert page.locator(".transcript li").count() == 0
+    history.wait_for_function("document.querySelectorAll('.hit').length === 1")
+    assert "kept" in history.locator(".hit").text_content()

@@ -265,23 +265,46 @@ def test_a_wrong_password_and_an_unknown_account_are_told_alike(house: House) ->
     assert known.headers["location"] == unknown.headers["location"] == "/login?error=credentials&next=%2F"
 
 
-def test_guessing_is_slowed_down_for_the_account_and_the_address(house: House) -> None:
+def test_guessing_is_slowed_down_for_the_name_from_there_alone(house: House) -> None:
     accounts.add_account(house.database, "amina", PASSWORD, "supervisor")
+    accounts.add_account(house.database, "bruno", PASSWORD, "supervisor")
+    before = wall_ms()
     with house.client("nobody") as client:
-        for _ in range(limits.FREE):
+        for _ in range(limits.LIMITS["pair"].free):
             log_in(client, "amina", "wrong wrong wrong")
         refused = log_in(client, "amina")
-        other = log_in(client, "somebody-else")
+        colleague = log_in(client, "bruno")
     assert "error=rate" in refused.headers["location"]
     assert "retry_after=" in refused.headers["location"]
-    assert "error=rate" in other.headers["location"]
-    now = wall_ms()
-    key = ["account amina"]
-    assert 0 < limits.wait_ms(house.database, key, now) <= limits.WAIT_MS_FIRST
-    for _ in range(40):
+    assert colleague.headers["location"] == "/"
+    assert limits.wait_ms(house.database, limits.keys_of("amina", "testclient"), before) >= limits.WAIT_MS_FIRST
+    assert limits.wait_ms(house.database, limits.keys_of("amina", "10.0.0.1"), wall_ms()) <= 0, "she is elsewhere"
+
+
+@pytest.mark.parametrize("kind", limits.LIMITS)
+def test_a_wait_grows_up_to_its_most_and_is_forgotten(house: House, kind: str) -> None:
+    key, now = [f"{kind} {'x' * 400}"], wall_ms()
+    for _ in range(limits.LIMITS[kind].free + 20):
+        assert limits.wait_ms(house.database, key, now) <= limits.LIMITS[kind].wait_ms_max
         limits.failed(house.database, key, now)
-    assert limits.wait_ms(house.database, key, now) == limits.WAIT_MS_MAX
+    assert limits.wait_ms(house.database, key, now) == limits.LIMITS[kind].wait_ms_max
     assert limits.wait_ms(house.database, key, now + limits.FORGOTTEN_MS) == 0
+
+
+def test_a_login_ends_the_wait_of_its_name_and_not_of_its_address(house: House) -> None:
+    keys, now = limits.keys_of("amina", "10.0.0.1"), wall_ms()
+    for _ in range(60):
+        limits.failed(house.database, keys, now)
+    limits.succeeded(house.database, "amina", "10.0.0.1")
+    assert limits.wait_ms(house.database, keys[:2], now) == 0
+    assert limits.wait_ms(house.database, keys, now) == limits.LIMITS["address"].wait_ms_max
+
+
+def test_a_browser_that_kept_no_secure_cookie_is_told_so(house: House) -> None:
+    with house.client("nobody") as client:
+        house.app.state.access = Access(house.database, secure=True)
+        refused = log_in(client, "amina")
+    assert refused.headers["location"].startswith("/login?error=cookies")
 
 
 def test_a_login_makes_a_new_session_whatever_cookie_came(house: House) -> None:

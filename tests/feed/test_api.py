@@ -320,3 +320,14 @@ def test_a_call_of_one_second_is_not_told_again(store: Store) -> None:
     watch = _Watch(store.database, "c1", None)
     assert asyncio.run(watch.news()) == []
     assert asyncio.run(watch.news()) == []
+
+
+def test_a_call_that_nobody_watched_has_no_health(store: Store, client: TestClient) -> None:
+    seen, unseen = summary("seen", 5, health=60.0), summary("unseen", 5, health=100.0, coverage="unmonitored")
+    store.take(*live("seen"), ("summaries", seen), *live("unseen"), ("summaries", unseen))
+    assert client.get("/api/calls/unseen").json()["health"] is None
+    by_health = client.get("/api/calls", params={"health_max": 100}).json()["items"]
+    assert [call["call_id"] for call in by_health] == ["seen"]
+    stats = client.get("/api/stats", params={"by": "site"}).json()
+    assert (stats["calls"], stats["health_mean"]) == (2, 60.0)
+    assert [(group["calls"], group["health_mean"]) for group in stats["groups"]] == [(2, 60.0)]

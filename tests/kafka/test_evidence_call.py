@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from audio.whisper.transcriber import load_transcriber
 from streams.alerts.rules import load_rules
 from streams.events import CallInfo
 from streams.kafka import serde
-from streams.kafka.clips import AudioReader, ClipFolder, Cutter, legs_of
+from streams.kafka.clips import DAY_S, AudioReader, ClipFolder, Cutter, legs_of
 from streams.kafka.compute import Compute
 from streams.kafka.evidence import ClipOrder, EvidenceCall
 from streams.kafka.metrics import Metrics
@@ -293,6 +294,54 @@ def test_audio_that_is_not_kept_any_more_or_never_came_is_told(tmp_path: Path) -
     silent = replace(ORDER, alert_id="a2")
     assert Cutter(FakeReader([]), folder)(0, silent) == "silent"
     assert json_of(folder, silent)["files"] == []
+
+
+def test_of_an_erased_call_no_clip_is_kept_neither_old_nor_late(tmp_path: Path) -> None:
+    chunk = AudioChunk(0, 8000, Encoding.MULAW, {p: encode(tone(3000, 8000), Encoding.MULAW) for p in Party})
+    folder, reader = ClipFolder(tmp_path, 30), FakeReader([chunk])
+    cut = Cutter(reader, folder)
+    other = replace(ORDER, call_id="other")
+    assert [cut(0, ORDER), cut(0, other)] == ["cut", "cut"]
+    assert (folder.erase(ORDER.call_id), folder.erase(ORDER.call_id), folder.erase("unknown")) == (1, 0, 0)
+    late = replace(ORDER, revision=3)
+    assert [cut(0, ORDER), cut(0, late)] == ["erased", "erased"]
+    assert reader.reads == 2, "its audio is not even read"
+    assert [path.name for path in tmp_path.rglob("*.json")] == ["a1.2.json"]
+    assert json_of(folder, other)["call_id"] == "other"
+
+
+def test_a_clip_that_is_written_while_its_call_is_erased_goes_too(tmp_path: Path) -> None:
+    class Raced(ClipFolder):
+        def path(self, call_id: str, alert_id: str, revision: int, ending: str) -> Path:
+            if ending == "ogg":
+                self._mark(call_id).touch()
+            return super().path(call_id, alert_id, revision, ending)
+
+    folder = Raced(tmp_path, 30)
+    assert folder.put(ORDER, "cut", 0.0, {"ogg": b"sound"}) is False
+    assert not [path for path in tmp_path.rglob("*") if path.suffix != ".erased"]
+
+
+def test_that_a_call_was_erased_is_forgotten_after_a_year(tmp_path: Path) -> None:
+    folder = ClipFolder(tmp_path, 30)
+    folder.erase("c1")
+    now_s = time.time()
+    assert sum(folder.sweep(now_s + 399 * DAY_S) for _ in range(3)) == 0
+    assert folder.is_erased("c1")
+    assert sum(folder.sweep(now_s + 401 * DAY_S) for _ in range(3)) == 1
+    assert not folder.is_erased("c1")
+
+
+def test_clips_that_cannot_be_deleted_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = ClipFolder(tmp_path, 30)
+    assert folder.put(ORDER, "cut", 0.0, {"ogg": b"sound"})
+
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("streams.kafka.clips.shutil.rmtree", refuse)
+    with pytest.raises(VigieError, match="Permission denied"):
+        folder.erase(ORDER.call_id)
 
 
 def test_an_id_names_no_file_elsewhere(tmp_path: Path) -> None:

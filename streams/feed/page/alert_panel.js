@@ -36,6 +36,7 @@ export class AlertPanel {
       if (this.closed) return;
       this.alert = live.freshest("alert", alert);
       this.model = new CallModel(this.alert.call_id);
+      this.model.addEventListener("gone", () => (this.release(), this.open())); // asked for again, an erased call says so itself
       await this.model.load();
     } catch (error) {
       if (!this.closed) this.drawError(error);
@@ -178,14 +179,16 @@ export class AlertPanel {
     this.element.querySelector("#alert-title")?.focus();
   }
 
+  release() {
+    clearTimeout(this.clipTimer);
+    for (const part of ["model", "player", "why", "picture"]) this[part]?.close();
+    this.player = null;
+  }
+
   close() {
     this.closed = true;
-    clearTimeout(this.clipTimer);
     live.removeEventListener("alert", this.onalert);
-    this.model?.close();
-    this.player?.close();
-    this.why?.close();
-    this.picture?.close();
+    this.release();
     this.element.remove();
   }
 }

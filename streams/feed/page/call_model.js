@@ -11,7 +11,9 @@ export class CallModel extends EventTarget {
     this.call_id = call_id;
     this.closed = false;
     this.onalert = (event) => event.detail.call_id === call_id && this.takeAlert(event.detail);
+    this.ongone = (event) => event.detail.call_id === call_id && this.tell("gone");
     live.addEventListener("alert", this.onalert);
+    live.addEventListener("forgotten", this.ongone);
   }
 
   async load() {
@@ -108,5 +110,6 @@ export class CallModel extends EventTarget {
     this.closed = true;
     this.stream?.close();
     live.removeEventListener("alert", this.onalert);
+    live.removeEventListener("forgotten", this.ongone);
   }
 }

@@ -113,7 +113,7 @@ export function clock(ms) {
 
 export const time = (at) => format(Intl.DateTimeFormat, { hour: "2-digit", minute: "2-digit" }).format(at);
 export const exactTime = (at) => format(Intl.DateTimeFormat, { hour: "2-digit", minute: "2-digit", second: "2-digit" }).format(at);
-export const dateTime = (at) => format(Intl.DateTimeFormat, { dateStyle: "medium", timeStyle: "medium" }).format(at);
+export const dateTime = (at) => format(Intl.DateTimeFormat, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "short" }).format(at);
 
 /** Today's times are times; others carry their day. */
 export function when(at) {

@@ -41,6 +41,7 @@ class Live extends EventTarget {
       if (this.newest.size > REMEMBERED_MAX) this.newest.delete(this.newest.keys().next().value);
       record = seen;
     }
+    if (kind === "forgotten") for (const [key, seen] of this.newest) if (seen.call_id === record.call_id) this.newest.delete(key);
     this.dispatchEvent(new CustomEvent(kind, { detail: record }));
   }
 
@@ -100,6 +101,18 @@ export class Collection {
     live.addEventListener(kind, this.listener);
     this.calls = (event) => this.takeCall(event.detail);
     if (kind === "alert") live.addEventListener("call", this.calls);
+    this.gone = (event) => this.drop(event.detail.call_id);
+    live.addEventListener("forgotten", this.gone);
+  }
+
+  /** A call was erased: nothing of it stays on the screen. */
+  drop(call_id) {
+    const before = this.items.size;
+    this.early = this.early.filter((record) => record.call_id !== call_id);
+    for (const [id, record] of this.items) if (record.call_id === call_id) this.items.delete(id);
+    if (this.items.size === before) return;
+    this.total -= before - this.items.size;
+    this.change();
   }
 
   /** An alert tells of its call whether it is live and how it fares; the call's own events are the newer word. */
@@ -184,5 +197,6 @@ export class Collection {
     this.closed = true;
     live.removeEventListener(this.kind, this.listener);
     live.removeEventListener("call", this.calls);
+    live.removeEventListener("forgotten", this.gone);
   }
 }

@@ -4,7 +4,7 @@ import { get } from "./api.js";
 import { brand, h, replace } from "./dom.js";
 import { LANGUAGES, language, preferredLanguage, read, t, useLanguage } from "./i18n.js";
 
-const REFUSALS = ["credentials", "csrf", "rate", "oidc", "disabled"];
+const REFUSALS = ["credentials", "cookies", "csrf", "rate", "oidc", "disabled"];
 const params = new URLSearchParams(location.search);
 
 async function start() {

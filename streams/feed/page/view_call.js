@@ -32,7 +32,10 @@ export class CallView {
     replace(this.main, h("p", { class: "soft loading" }, t("loading")));
     this.model = new CallModel(id);
     const load = () => this.model.load().then((call) => call && this.draw());
-    load().catch((error) => failure(this.main, error, load));
+    const loaded = () => load().catch((error) => failure(this.main, error, load));
+    // Asked for again, an erased call says so itself.
+    this.model.addEventListener("gone", loaded);
+    loaded();
   }
 
   draw() {

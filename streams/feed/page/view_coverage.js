@@ -22,6 +22,7 @@ export class CoverageView {
     this.reload = batched(() => this.load().catch(() => {}), RELOAD_MS);
     this.listener = (event) => event.detail.live || this.reload();
     live.addEventListener("call", this.listener);
+    live.addEventListener("forgotten", this.reload);
     this.update(params);
   }
 
@@ -45,6 +46,7 @@ export class CoverageView {
   close() {
     this.closed = true;
     live.removeEventListener("call", this.listener);
+    live.removeEventListener("forgotten", this.reload);
   }
 }
 

@@ -26,6 +26,8 @@ export class FloorView {
     this.draw = batched(() => this.paint(), REDRAW_MS);
     this.listener = (event) => this.take(event.detail);
     live.addEventListener("call", this.listener);
+    this.gone = (event) => this.calls.delete(event.detail.call_id) && this.draw();
+    live.addEventListener("forgotten", this.gone);
     this.timer = setInterval(() => document.hidden || this.load().catch(() => {}), RECOUNT_MS);
     this.update(params);
     this.load().catch((error) => failure(this.body, error, () => this.load()));
@@ -71,7 +73,7 @@ export class FloorView {
     const nodes = [];
     const drawn = new Map();
     for (const [key, [shown, draw]] of parts) {
-      const shape = JSON.stringify(shown.map((call) => [call.call_id, Math.round(call.health), call.coverage, call.alerts, call.agent, call.queue]));
+      const shape = JSON.stringify(shown.map((call) => [call.call_id, Math.round(call.health ?? -1), call.coverage, call.alerts, call.agent, call.queue]));
       const known = this.drawn?.get(key);
       const node = known?.shape === shape ? known.node : draw();
       drawn.set(key, { shape, node });
@@ -88,6 +90,7 @@ export class FloorView {
     this.closed = true;
     clearInterval(this.timer);
     live.removeEventListener("call", this.listener);
+    live.removeEventListener("forgotten", this.gone);
   }
 }
 

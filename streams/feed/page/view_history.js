@@ -5,6 +5,7 @@ import { callTable, failure, pageHead } from "./app_parts.js";
 import { bdi, h, replace } from "./dom.js";
 import { name } from "./describe.js";
 import { placeBar, query } from "./filters.js";
+import { live } from "./live.js";
 import { clock, dateTime, t, when } from "./i18n.js";
 import { changed, go, href } from "./router.js";
 
@@ -19,6 +20,11 @@ export class HistoryView {
     this.bar = h("div", { class: "bar-slot" });
     this.body = h("div", { class: "history-body", "aria-live": "polite" });
     replace(main, h("div", { class: "page" }, pageHead(t("nav.history"), h("p", { class: "soft" }, t("history.about"))), this.bar, this.body));
+    this.gone = (event) => {
+      this.items = this.items.filter((item) => item.call_id !== event.detail.call_id);
+      this.paint();
+    };
+    live.addEventListener("forgotten", this.gone);
     this.update(params);
   }
 
@@ -29,6 +35,7 @@ export class HistoryView {
     this.abort?.abort();
     this.abort = new AbortController();
     this.items = [];
+    this.loaded = false;
     this.ask = { path: words ? "/api/search" : "/api/calls", query: { ...query(params, names), ...span(params), ...(words ? {} : { live: false, sort: "newest" }), limit: LIMIT }, words: Boolean(words) };
     this.load().catch((error) => failure(this.body, error, () => this.load()));
   }
@@ -41,7 +48,14 @@ export class HistoryView {
   async load(cursor) {
     const answer = await get(this.ask.path, { ...this.ask.query, cursor }, { signal: this.abort.signal });
     this.items.push(...answer.items);
-    const more = answer.next ? h("button", { type: "button", class: "more", onclick: () => this.load(answer.next).catch((error) => failure(this.body, error, () => this.load(answer.next))) }, t("history.more")) : null;
+    this.next = answer.next;
+    this.loaded = true;
+    this.paint();
+  }
+
+  paint() {
+    if (!this.loaded) return;
+    const more = this.next ? h("button", { type: "button", class: "more", onclick: () => this.load(this.next).catch((error) => failure(this.body, error, () => this.load(this.next))) }, t("history.more")) : null;
     if (!this.items.length) replace(this.body, h("div", { class: "empty" }, h("p", null, t(this.ask.words ? "history.nothing" : "history.none"))));
     else if (this.ask.words) replace(this.body, h("ol", { class: "hits" }, this.items.map(hit)), more);
     else replace(this.body, callTable(this.items, { caption: t("history.calls") }), more);
@@ -49,6 +63,7 @@ export class HistoryView {
 
   close() {
     this.abort?.abort();
+    live.removeEventListener("forgotten", this.gone);
   }
 }
 

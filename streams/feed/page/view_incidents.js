@@ -20,6 +20,7 @@ export class IncidentsView {
     replace(main, h("div", { class: "page" }, pageHead(t("nav.incidents"), h("p", { class: "soft" }, t("incidents.about"))), this.body));
     this.reload = batched(() => this.load().catch(() => {}), RELOAD_MS);
     live.addEventListener("alert", this.reload);
+    live.addEventListener("forgotten", this.reload);
     this.timer = setInterval(this.reload, RECOUNT_MS);
     this.load().catch((error) => failure(this.body, error, () => this.load()));
   }
@@ -42,6 +43,7 @@ export class IncidentsView {
     this.closed = true;
     clearInterval(this.timer);
     live.removeEventListener("alert", this.reload);
+    live.removeEventListener("forgotten", this.reload);
   }
 }
 

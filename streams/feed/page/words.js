@@ -5,6 +5,7 @@ import { clock, named, t } from "./i18n.js";
 
 const UNSURE_BELOW = 0.5; // words that the transcriber itself gives less than this are shown paler
 const NEAR_END_PX = 60;
+const FRAME_MS = 16;
 /** What a supervisor looks for; greetings and thanks are marked too, but quietly. */
 const GRAVE = new Set(["escalation", "cancellation", "legal_threat", "regulator_press", "abuse", "repeated_contact", "hearing_trouble"]);
 
@@ -39,7 +40,14 @@ export class Words {
   }
 
   take(utterance) {
-    const atEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < NEAR_END_PX;
+    // Where the reader is, is asked once a frame: asked for each turn, it would lay out the whole list for each.
+    if (!this.placing) {
+      this.atEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < NEAR_END_PX;
+      this.placing = setTimeout(() => {
+        this.placing = null;
+        if (this.atEnd && !this.triggers.size) this.list.scrollTop = this.list.scrollHeight;
+      }, FRAME_MS);
+    }
     const node = this.keep(utterance);
     if (!node) return;
     let after = this.list.lastElementChild;
@@ -48,7 +56,6 @@ export class Words {
     else this.list.prepend(node);
     this.list.hidden = false;
     this.empty.hidden = true;
-    if (atEnd && !this.triggers.size) this.list.scrollTop = this.list.scrollHeight;
   }
 
   /** The turn of an utterance, not yet in its place; null where it changes nothing. */
