@@ -71,7 +71,7 @@ def forget(
     return {"call_id": call_id, "erased": erased, "still_in_topics": topics, "known": erased["calls"] > 0}
 
 
-def _tell_pages(connection: sa.Connection, call_id: str, place: sa.Row[Any]) -> None:
+def _tell_pages(connection: sa.Connection, call_id: str, place: Any) -> None:
     """What is open on a screen goes from there too; the id itself is kept anyway, to pass its records over."""
     told = {"kind": "forgotten", "call_id": call_id, "site": place.site, "queue": place.queue}
     data = json.dumps({"call_id": call_id}, ensure_ascii=False)
