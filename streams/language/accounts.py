@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from streams.language.around import SPELLED_MAX, Around
+from streams.language.around import LETTER_NAMES, SPELLED_MAX, Around, letter_of
 from streams.language.identity import IBAN_COUNTRIES, is_iban
 from streams.language.modes import Secret
 from streams.language.numbers import number_groups
@@ -31,11 +31,19 @@ class Ibans:
                 self.atoms.append(part.digits)
                 at = part.last + 1
             else:
-                word = self.words[at].word
-                filler = word in around.numbers.fillers and len(word) > 1
-                self.atoms.append("" if filler else word.upper())
+                self.atoms.append(self._atom(at, at + 1 in groups))
                 at += 1
             self.ends.append(at - 1)
+
+    def _atom(self, at: int, before_number: bool) -> str:
+        """What a word that is no number adds to an account."""
+        word, around = self.words[at].word, self.around
+        if word in around.numbers.fillers and len(word) > 1 and word not in LETTER_NAMES:
+            return ""
+        if word in around.numbers.joiners and before_number and all(map(around.is_letters, (at - 1, at - 2))):
+            return ""  # "p t e cinquenta"
+        spelled = around.is_letters(at - 1) or around.is_letters(at + 1)
+        return letter_of(word) if spelled else word.upper()
 
     def find(self) -> list[Secret]:
         if not self.around.runs:

@@ -75,6 +75,9 @@ class Announcements:
         self.reverse = self._kind(own, "reverse", 0)
         self.password = self._kind(own, "password", 0)
         self.password_noun = self._kind(own, "password_noun", 0)
+        self.asks = self._kind(own, "asks", 0)
+        self.unasked = words("unasked")
+        self.belonging = self._kind(own, "belonging", 0)
         self.email = self._kind(own, "email", 0)
         self.checks = self._kind(own, "checks", 0)
         self.talk, self.behind = words("talk"), words("behind")
@@ -169,7 +172,7 @@ class Announcements:
             return word[1:]  # "lcin"
         if self._is_common(word):
             return None
-        if len(word) < FUZZY_CHARS_MIN:
+        if len(word) < FUZZY_CHARS_MIN or word in self._short:
             return self._short.get(word)
         for cut in range(2, len(word) - 1):  # "moncode": two words written as one
             left, right = word[:cut], word[cut:]
@@ -192,11 +195,17 @@ class Announcements:
         out += [Announced(*span, "open", 0) for span in (*self.spans(self.open, line, words), *void)]
         return sorted(out, key=lambda a: (a.end, a.kind == "open", -a.first))
 
+    def asks_password(self, words: Sequence[Token]) -> bool:
+        """Whether these words of the other party ask for a password."""
+        if any(token.word in self.unasked for token in words):
+            return False
+        return any(True for _ in self.spans(self.asks, self.plain(words)))
+
     def spans(self, kind: _Kind, line: Line, words: set[str] | None = None) -> Iterator[tuple[int, int]]:
         """First word and the one after the last, of each match of a kind's patterns."""
         if words is None:
             words = {token.word for token in line.tokens}
-        if kind is self.checks or not kind.nouns.isdisjoint(words):
+        if kind is self.checks or kind is self.belonging or not kind.nouns.isdisjoint(words):
             yield from (line.span(match) for match in kind.pattern.finditer(line.joined))
 
 

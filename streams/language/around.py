@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from streams.language.announcements import NUMBER, Announced, Announcements
+from streams.language.identity import is_national_id
 from streams.language.modes import RedactionSettings, Secret
 from streams.language.number_words import NumberWords, number_words
 from streams.language.numbers import NumberRun, number_runs
@@ -14,14 +15,19 @@ LETTER_NAMES = {
     name: letter
     for letter, names in {
         "b": "be", "c": "ce", "f": "efe effe", "g": "ge", "h": "hache agha", "j": "jota", "k": "ka capa", "l": "ele",
-        "m": "eme", "n": "ene", "p": "pe", "q": "cu", "r": "erre", "s": "ese esse", "t": "te", "v": "uve",
-        "x": "equis xis", "y": "ipsilon", "z": "zeta",
+        "m": "eme emme", "n": "ene enne", "p": "pe", "q": "cu", "r": "erre", "s": "ese esse", "t": "te", "v": "uve",
+        "w": "dablio", "x": "equis xis ixe", "y": "ipsilon", "z": "zeta zede",
     }.items()
     for name in names.split()
 }  # fmt: skip
 """Letters as Spanish and Portuguese callers spell them, where a transcriber writes the name."""
 
-
+_TWO_WORDS = {
+    "uve doble": "w", "ve doble": "w", "doble uve": "w", "doble ve": "w", "doble u": "w", "double ve": "w",
+    "double u": "w", "double v": "w", "duplo ve": "w", "i griega": "y", "y griega": "y", "i grec": "y", "i grego": "y",
+}  # fmt: skip
+_ONLY_CHECKED = {"de": "d", "ache": "h", "elle": "l", "ye": "y", "ge": "g", "a": "a", "que": "q", "ve": "v", "ka": "k"}
+"""Names that mean something else too: letters where the check digits say so."""
 SPELLED_MAX = 4
 """Letters in a row inside a number ("n w b k"); more are words."""
 COPULA_LETTERS = ("e", "s", "o")
@@ -72,11 +78,34 @@ class Around:
         """The digits of a run with one letter before and after them, where there are such, and which words that is."""
         first, last, text = run.first, run.last, run.digits
         before, after = self.beside(first - 1, -1), self._after(last)
-        if self.is_letters(after):
-            text, last = text + letter_of(self.word(after)), after
+        letter, end = self.letter(after)
+        if letter:
+            text, last = text + letter, end
         if self.word(before) in ("x", "y", "z", "equis", "zeta") and len(run.digits) == 7:
             text, first = letter_of(self.word(before)) + text, before
         return text, first, last
+
+    def letter(self, at: int) -> tuple[str, int]:
+        """The letter that is spelled at this word, a capital, and its last word; none: an empty one."""
+        two = _TWO_WORDS.get(f"{self.word(at)} {self.word(at + 1)}")
+        if two:
+            return two.upper(), at + 1
+        return (letter_of(self.word(at)), at) if self.is_letters(at) else ("", at)
+
+    def checked(self, run: NumberRun) -> list[tuple[str, int]]:
+        """Other readings of a number that goes on in letters, for a check to choose from, and their last words."""
+        after = self._after(run.last)
+        found = []
+        name = _ONLY_CHECKED.get(self.word(after))
+        if name:
+            found.append((run.digits + name.upper(), after))
+        letters, at = "", after
+        while len(letters) < 2 and (self.is_letters(at) or (not letters and len(self.word(at)) == 2)):
+            letters, at = letters + letter_of(self.word(at)), at + 1
+        last = next((other for other in self.runs if other.first == at and len(other.digits) == 1), None)
+        if len(letters) == 2 and last is not None:
+            found.append((run.digits + letters + last.digits, last.last))
+        return found
 
     def is_prefix(self, at: int) -> bool:
         word = self.word(at)
@@ -107,20 +136,31 @@ class Around:
         if before:
             first = lead if lead is not None and named else before[-1]
         at, letters = self._after(last), 0
-        while named and letters < SPELLED_MAX and self.is_suffix(at):
+        while named and letters < SPELLED_MAX and (self.is_suffix(at) or self.letter(at)[0]):
+            end = self.letter(at)[1]
             if kind == "national_id":
-                last = at
-            at, letters = self.beside(at + 1, 1), letters + 1
+                last = end
+            at, letters = self.beside(end + 1, 1), letters + 1
+        if kind == "national_id" and not letters:
+            last = self._checked_end(first, last)
         if letters and named:
             last = next((run.last for run in self.runs if run.first == at), last)
         return Secret(kind, first, last)
 
+    def _checked_end(self, first: int, last: int) -> int:
+        run = next((run for run in self.runs if first <= run.first and run.last == last), None)
+        read = self.checked(run) if run is not None else []
+        return next((end for text, end in read if is_national_id(text, self.settings.regions, sure=True)), last)
+
     def _after(self, last: int) -> int:
         """The word after a number that may be its letter: "letra ese"."""
         at = self.beside(last + 1, 1)
-        while self.word(at) in LETTER_SAID and at < last + 4:
+        while at < last + 4 and (self.word(at) in LETTER_SAID or self._is_pause(at)):
             at = self.beside(at + 1, 1)
         return at
+
+    def _is_pause(self, at: int) -> bool:
+        return len(self.word(at)) > 2 and self.word(at) in self.numbers.fillers and not self.is_letters(at)
 
     def spelled_digits(self, run: NumberRun) -> int:
         """Letters and digits that go on after a number: "45 b 12" has three after its 45."""

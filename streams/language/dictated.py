@@ -41,6 +41,9 @@ _TIMES = frozenset(
 """What stands before an hour or a day."""
 _FROM = ("between", "from", "entre", "de", "das", "desde", "بين", "من", "bin", "mn")
 _OF = ("of", "de", "del", "do", "d", "en", "ديال")
+_WHOLE = {"card": 13, "iban": 14, "national_id": 7, "phone": 7, "number": 0}
+"""With fewer digits a number of a kind is not all there."""
+REST_WORDS_MAX = 8
 GROUP_DIGITS_MIN, CHECK_WORDS_MAX = 4, 6
 _EXPIRES = re.compile(r"(?:0[1-9]|1[0-2])(?:20)?(?:2[4-9]|3\d|4\d)")
 _EXPIRY_YEAR = re.compile(r"(?:20)?(?:2[4-9]|3\d)")
@@ -59,8 +62,21 @@ class Dictated:
         for position, run in enumerate(self.around.runs):
             before = digits_before if position == 0 and run.first <= 1 else 0
             near = self._nearest(run)
-            found += self._of_run(run, before, near, found)
+            found += self._of_run(run, before, near, found) or self._rest(run, near, found)
         return [self.around.with_letters(secret) for secret in found]
+
+    def _rest(self, run: NumberRun, near: Announced | None, found: list[Secret]) -> list[Secret]:
+        """A number that goes on with one that is not whole yet: "hang on my glasses … 4471", "et la clé 61"."""
+        last = found[-1] if found else None
+        if last is None or last.kind not in _WHOLE or self._measured(run) or self._is_moment(run):
+            return []
+        gap = range(last.last + 1, run.first)
+        short = all(part.digits and len(part.digits) <= 4 for part in run.parts)
+        if not short or len(gap) > REST_WORDS_MAX or (near is not None and near.first > last.last):
+            return []
+        digits = self.around.digits_in(last)
+        key = digits == 13 and any(self.around.word(at) in ("cle", "clef") for at in gap)
+        return [Secret(last.kind, run.first, run.last)] if key or digits < _WHOLE[last.kind] else []
 
     def _of_run(self, run: NumberRun, before: int, near: Announced | None, found: list[Secret]) -> list[Secret]:
         strict = self.around.settings.strict
@@ -179,6 +195,8 @@ class Dictated:
             return False
         if any(a.kind == "open" for a in self.around.announced) or self.expected == "open":
             return False
+        if spoken and is_count(run.digits):
+            return False
         if spoken:
             return True  # said digit by digit, and nothing makes it harmless
         lead = all(word.word in self.around.numbers.continues for word in self.around.words[: run.first])
@@ -262,7 +280,8 @@ class Dictated:
         if self._card_parts(run) or (article and is_card(run.digits[1:])):
             return "card"
         regions = self.around.settings.regions
-        if is_national_id(self.around.lettered(run)[0], regions, sure=True):
+        lettered = [self.around.lettered(run)[0], *(text for text, _ in self.around.checked(run))]
+        if any(is_national_id(text, regions, sure=True) for text in lettered):
             return "national_id"
         if run.first == run.last and is_national_id(self.around.word(run.first).upper(), regions, sure=True):
             return "national_id"
@@ -315,6 +334,7 @@ class Dictated:
             expected in (*AFTER_CARD, "card")
             or self._has_card(found)
             or any(a.kind in ("card", "cvv") for a in self.around.announced)
+            or any(is_card(other.digits) for other in self.around.runs)
         )
         told = (near is not None and near.kind == "expiry") or expected in AFTER_CARD
         if run.digits_max > 6 or not carded:
@@ -328,3 +348,9 @@ class Dictated:
         if month or (run.digits_max >= 2 and _EXPIRES.fullmatch(run.digits)):
             return Secret("expiry", at if month else run.first, run.last)
         return Secret("expiry", run.first, run.last) if near and near.kind == "expiry" and run.digits_max >= 3 else None
+
+
+def is_count(digits: str) -> bool:
+    """Whether somebody counts: "one two three four", "one two one two"."""
+    half = digits[: len(digits) // 2]
+    return "123456789".startswith(digits) or ("123456789".startswith(half) and digits == half * 2)

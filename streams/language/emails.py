@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from streams.language.announcements import CERTAIN_AT, Announcements
-from streams.language.number_words import number_words
+from streams.language.number_words import NumberWords, number_words
 from streams.language.numbers import written_digits
-from streams.language.text import Token
+from streams.language.text import Line, Token
 
 LOCAL_WORDS_MAX = 4
 DOMAIN_WORDS_MAX = 4
+TOLD_WORDS_MAX = 6
+"""So many words behind "my e-mail is" may be the beginning of an address."""
+_AS_IN = ("comme", "for", "as", "like", "de", "como", "d", "dial", "dyal")
+_IS = frozenset(("est", "is", "es", "e", "eh", "era", "s", "huwa", "howa", "houwa", "hiya", "هو", "هي"))
+_APOSTROPHES = ("'", "’")
 _TYPED = re.compile(r"[^\s@]+@[^\s@]+")
 _BROKEN = re.compile(r"[\w.+-]+ ?@ ?[\w-]+(?: ?\. ?\w+)+")
 """With the spaces some transcribers put around the signs."""
@@ -21,18 +26,13 @@ def emails(text: str, words: Sequence[Token], known: Announcements, language: st
     """First and last word of each address, in order; they may overlap."""
     found = _typed(text, words) if "@" in text else []
     numbers = number_words(language)
-
-    def plain(word: str) -> bool:
-        """Whether a word counts towards the longest local part: letters, signs and numbers do not."""
-        return len(word) > 1 and word not in known.link and not written_digits(word) and not numbers.begins(word)
-
     for at, token in enumerate(words):
         if token.word in known.at and 0 < at < len(words) - 1:
             end = _domain_end(text, words, at, known)
             if end is not None:
-                found.append((_local_start(words, at, known, plain), end - 1))
+                found.append((_local_start(text, words, at, known, numbers), end - 1))
         elif _is_provider(words, at, known) and words[at - 1].word not in known.at:
-            found.append((_local_start(words, at, known, plain), at + 2))  # the at was not heard
+            found.append((_local_start(text, words, at, known, numbers), at + 2))  # the at was not heard
     return found
 
 
@@ -44,14 +44,28 @@ def _is_provider(words: Sequence[Token], at: int, known: Announcements) -> bool:
 
 
 def unfinished(words: Sequence[Token], known: Announcements) -> bool:
-    """Whether the words end inside an address: after its at, or at a dot."""
+    """Whether the words end inside an address: after its at, at a dot, or before its at."""
     tail = [token.word for token in words[-DOMAIN_WORDS_MAX - 1 :]]
     if not tail:
         return False
     if any(word in CERTAIN_AT for word in tail):
         after = tail[max(at for at, word in enumerate(tail) if word in CERTAIN_AT) + 1 :]
         return not any(word in known.dot for word in after[:-1])
-    return tail[-1] in known.dot and len(tail) > 1 and (tail[-2] in known.providers or tail[-2] in known.endings)
+    if tail[-1] in known.dot and len(tail) > 1 and (tail[-2] in known.providers or tail[-2] in known.endings):
+        return True
+    return _is_told(words, known)
+
+
+def _is_told(words: Sequence[Token], known: Announcements) -> bool:
+    """Whether no more than the beginning of an address follows "my e-mail is"."""
+    if not any(token.word in known.email.nouns for token in words[-TOLD_WORDS_MAX - 4 :]):
+        return False
+    line = Line(words)
+    end = max((end for _, end in known.spans(known.email, line)), default=len(words))
+    said = [token.word for token in words[end:]]
+    if not 0 < len(said) <= TOLD_WORDS_MAX + 2 or any(word in CERTAIN_AT for word in said):
+        return False
+    return len(said) > 1 and (said[-1] in known.dot or not _IS.isdisjoint(said[:2]))
 
 
 def _typed(text: str, words: Sequence[Token]) -> list[tuple[int, int]]:
@@ -85,17 +99,47 @@ def _domain_end(text: str, words: Sequence[Token], at: int, known: Announcements
     return min(at + 3, len(words))
 
 
-def _local_start(words: Sequence[Token], at: int, known: Announcements, plain: Callable[[str], bool]) -> int:
+def _local_start(text: str, words: Sequence[Token], at: int, known: Announcements, numbers: NumberWords) -> int:
+    """The first word of the local part that ends before `at`."""
     start, count = at, 0
     while start > 0:
+        spelled = _spelled_start(words, start)
+        if spelled is not None:
+            start = spelled
+            continue
         word = words[start - 1].word
-        if word.startswith("["):
+        if word.startswith("[") or (word in known.stops and not _is_inside(text, words, start - 1, at, known, numbers)):
             break
-        # A link on its other side makes a part of the address of a word that would end it ("a tiret la point b").
-        if word in known.stops and not (start < at and words[start].word in known.link and word not in known.dot):
-            break
-        count += plain(word)
+        # Letters, signs and numbers do not count towards the longest local part.
+        count += len(word) > 1 and not (word in known.link or written_digits(word) or numbers.begins(word))
         if count > LOCAL_WORDS_MAX:
             break
         start -= 1
     return start
+
+
+def _spelled_start(words: Sequence[Token], end: int) -> int | None:
+    """Where the letter stands that the words before `end` spell: "p comme pierre", "b for bravo", "s as in sam"."""
+    first = end - (4 if end > 3 and words[end - 2].word == "in" else 3)
+    if first < 0 or words[first + 1].word not in _AS_IN:
+        return None
+    letter, name = words[first].word, words[end - 1].word
+    return first if len(letter) == 1 and letter.isalpha() and name[0] == letter else None
+
+
+def _is_inside(
+    text: str, words: Sequence[Token], place: int, at: int, known: Announcements, numbers: NumberWords
+) -> bool:
+    """Whether a word that would end an address is part of one here: a letter among letters, "tiret du six", "vinte e um"."""
+    word, left = words[place].word, words[place - 1].word if place else ""
+    right = words[place + 1].word if place + 1 < at else ""
+    if word in numbers.joiners and numbers.begins(left) and numbers.begins(right):
+        return True
+    if right in known.link and word not in known.dot:
+        return True  # "a tiret la point b"
+    if left in known.link and left not in known.dot and right:
+        return True
+    if text[max(0, words[place].start - 1) : words[place].start] in _APOSTROPHES:
+        return False  # "it's"
+    letters = [other for other in (left, right) if len(other) == 1 and other.isalpha()]
+    return len(word) == 1 and word.isalpha() and bool(letters)

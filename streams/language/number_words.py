@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -23,6 +23,8 @@ class NumberWords:
     fillers: frozenset[str]
     sounds_like: dict[str, str]
     continues: frozenset[str]
+    repairs: frozenset[str]
+    asides: frozenset[str]
     articles: frozenset[str]
     units: frozenset[str]
     months: frozenset[str]
@@ -30,6 +32,10 @@ class NumberWords:
     def begins(self, word: str) -> bool:
         """Whether a number can begin with this spoken word."""
         return word in self.values or word in self.hundred or word in self.thousand
+
+    def is_filler(self, word: str) -> bool:
+        """Whether this word does not end a dictated number, nor with the Arabic "and" before it."""
+        return word in self.fillers or (word[:1] == "و" and word[1:] in self.fillers)
 
 
 @lru_cache(maxsize=8)
@@ -69,10 +75,17 @@ def number_words(language: str | None) -> NumberWords:
         fillers=frozenset(fillers) | _folded(content[own]["hesitations"]),
         sounds_like={fold(str(word)): fold(str(meant)) for word, meant in content[own]["sounds_like"].items()},
         continues=_folded(content[own]["continues"]) | fillers,
+        repairs=_of_own("repairs", content, own),
+        asides=_of_own("asides", content, own) | fillers,
         articles=_folded(content[own]["articles"]),
         units=frozenset(units - set(values)),
         months=frozenset(months - set(values)),
     )
+
+
+def _of_own(name: str, content: Mapping[str, Any], own: str) -> frozenset[str]:
+    """A list of a language; Darija callers repair what they say in French as well."""
+    return _folded(content[own][name]) | (_folded(content["fr"][name]) if own == "ar" else frozenset())
 
 
 def _folded(words: Iterable[str]) -> frozenset[str]:

@@ -21,6 +21,8 @@ from streams.language.text import Token, fold
 
 FILLERS_MAX = 4
 """Fillers in a row that do not end a dictated number ("euh oui alors donc"); more is a pause in dictating."""
+REPAIR_WORDS_MAX = 7
+"""The longest that a caller who is still dictating speaks of something else ("wait no i mean")."""
 DICTATED_GROUPS_MIN = 3
 """So many groups, of three digits at most, are one number being dictated."""
 SURE_DIGITS_MIN = 6
@@ -186,13 +188,26 @@ def _gap(
         strange = [word for word in between if word not in known.continues]
         leads_on = loose or len(strange) <= STRANGE_WORDS_MAX
         return 0 if len(between) <= LEADING_WORDS_MAX and leads_on else None
-    strange = [word for word in between if word not in known.fillers]
+    strange = [word for word in between if not known.is_filler(word)]
     if not strange:
         return 0 if len(between) <= FILLERS_MAX else None
+    if _is_repair(between, before, after, known):
+        return 1
     word = strange[0]
     dictated = len(before.digits) <= 2 and len(after.digits) <= 2 and not (before.soft or after.soft)
     ordinary = word in known.units or word in known.months or len(word) > BRIDGED_CHARS_MAX
+    if word in _TIMES_SAID and len(before.digits) == len(after.digits) == 1:
+        ordinary = False  # "deux fois d'eux": a digit said twice, and misheard
     return 1 if dictated and len(between) == 1 and not ordinary else None
+
+
+def _is_repair(between: Sequence[str], before: Group, after: Group, known: NumberWords) -> bool:
+    """Whether these words look a number up or put it right: "no sorry i mean", "attendez je cherche mes lunettes"."""
+    if len(between) > REPAIR_WORDS_MAX or len(before.digits) > 4 or len(after.digits) > 4:
+        return False
+    if known.repairs.isdisjoint(between):
+        return False
+    return all(word in known.repairs or word in known.asides or known.is_filler(word) for word in between)
 
 
 def number_groups(words: Sequence[Token], known: NumberWords) -> list[Group]:
@@ -239,16 +254,22 @@ def _group(words: Sequence[Token], at: int, known: NumberWords) -> Group | None:
 
 
 _REPEATS = (2, 3, 4)
-_TIMES_SAID = ("fois", "veces", "vezes", "times")
+_TIMES_SAID = ("fois", "veces", "vezes", "times", "مرات", "merrat")
 
 
 def _repeated(words: Sequence[Token], at: int, count: int, known: NumberWords) -> Group | None:
     """ "Trois fois le sept" is 777."""
-    said = [token.word for token in words[at + 1 : at + 4]]
-    if len(said) < 3 or said[0] not in _TIMES_SAID or said[1] not in ("le", "el", "o", "the"):
+    said = [(place, words[place].word) for place in range(at + 1, min(at + 8, len(words)))]
+    said = [(place, word) for place, word in said if word not in known.hesitations]
+    article = len(said) > 2 and said[1][1] in ("le", "el", "o", "the", "la", "a")
+    said = said[:1] + said[2:] if article else said
+    if len(said) < 2 or said[0][1] not in _TIMES_SAID:
         return None
-    digit = str(known.values.get(said[2], written_digits(said[2])))
-    return Group(at, at + 3, digit * count, digit * count, True) if len(digit) == 1 else None
+    last, word = said[1]
+    digit = str(known.values.get(word, written_digits(word)))
+    behind = said[2][1] if len(said) > 2 else ""
+    measured = behind in known.units or behind in known.hundred or behind in known.thousand
+    return Group(at, last, digit * count, digit * count, True) if len(digit) == 1 and (article or not measured) else None
 
 
 class _Cardinal:

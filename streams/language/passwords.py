@@ -63,11 +63,15 @@ class Passwords:
             found.append(Secret("password", unclear, self._password_end(unclear)))
         if expected == "password" and 0 < count <= PASSWORD_WORDS_MAX:
             first = self.around.said(0)
-            if first < count and not any(
-                token.word in self.around.known.harmless for token in self.around.words[first : first + 2]
-            ):
+            if first < count and not self._is_no_answer(first):
                 found.append(Secret("password", first, count - 1))
         return found, follows
+
+    def _is_no_answer(self, first: int) -> bool:
+        """Whether what is said instead of a password, which was asked for, is about something else."""
+        known, said = self.around.known, [token.word for token in self.around.words[first:]]
+        # A password of one word may well be "maria"; in more, a word of talk says that this is none.
+        return not known.harmless.isdisjoint(said[:2]) or (len(said) > 1 and not known.talk.isdisjoint(said))
 
     def _before_as(self) -> Secret | None:
         """What was chosen, before it is said what for: "i put red lantern as my password"."""
@@ -90,6 +94,7 @@ class Passwords:
         if any(token.word in known.talk for token in words):
             return None
         for start, end in known.spans(known.password_noun, self.around.line):
+            end = next((last for first, last in known.spans(known.belonging, self.around.line) if first == end), end)
             at = self.around.said(end)
             bare = len(words) <= PASSWORD_WORDS_MAX + 2 and self.around.said(0) >= start - 1
             if bare and at < len(words) and not self._is_talk(at):

@@ -182,14 +182,15 @@ class Redactor(Stateful):
             return
         text = tidy(str(utterance.get("text") or ""))
         words, language = tokens(text), self._language(utterance)
-        if not self._known(utterance).heat(words):
+        known = self._known(utterance)
+        if not known.heat(words):
             return
         end_ms = int(utterance["end_ms"])
         _, kind = find_secrets(text, words, language, self.settings)
-        if kind and kind != "password":
+        if kind is None and known.asks_password(words):
+            kind = "password"
+        if kind:
             self._expect(kind, end_ms)
-        elif kind:
-            self._expect("password", end_ms)
         runs = [run for run in number_runs(words, language) if run.digits_max >= DICTATED_DIGITS_MIN]
         if runs:
             fresh = self._other_digits if int(utterance["start_ms"]) <= self._other_until_ms else ""
@@ -308,6 +309,8 @@ class Redactor(Stateful):
             released.append(out)
             if following and own and index == count - 1:
                 self._expect(following, int(record["end_ms"]))
+            elif expected == "password" and mine:
+                self._expected = None  # told
         self._remember(words, owners, count, language, secrets, released)
         del self._held[:count]
         return released
