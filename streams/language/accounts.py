@@ -40,10 +40,14 @@ class Ibans:
         word, around = self.words[at].word, self.around
         if word in around.numbers.fillers and len(word) > 1 and word not in LETTER_NAMES:
             return ""
-        if word in around.numbers.joiners and before_number and all(map(around.is_letters, (at - 1, at - 2))):
+        if word in around.numbers.joiners and before_number and self._two_letters(at):
             return ""  # "p t e cinquenta"
-        spelled = around.is_letters(at - 1) or around.is_letters(at + 1)
+        spelled = around.is_letters(around.beside(at - 1, -1)) or around.is_letters(around.beside(at + 1, 1))
         return letter_of(word) if spelled else word.upper()
+
+    def _two_letters(self, at: int) -> bool:
+        second = self.around.beside(at - 1, -1)
+        return self.around.is_letters(second) and self.around.is_letters(self.around.beside(second - 1, -1))
 
     def find(self) -> list[Secret]:
         if not self.around.runs:

@@ -27,6 +27,8 @@ CERTAIN_AT = frozenset(
 """Words that mean nothing but "@"."""
 FUZZY_CHARS_MIN = 5
 """Shorter words have too many neighbours ("code", "mode", "core")."""
+ASKED_WORDS_MAX = 3
+"""So many words may follow in the question ("the password on the account")."""
 SEEN_WORDS_MAX = 50_000
 _VOWELS = "aeiouاويةه"
 _PROCLITICS = "وفبلك"
@@ -76,7 +78,7 @@ class Announcements:
         self.password = self._kind(own, "password", 0)
         self.password_noun = self._kind(own, "password_noun", 0)
         self.asks = self._kind(own, "asks", 0)
-        self.unasked = words("unasked")
+        self.unasked, self.evasive = words("unasked"), words("evasive")
         self.belonging = self._kind(own, "belonging", 0)
         self.email = self._kind(own, "email", 0)
         self.checks = self._kind(own, "checks", 0)
@@ -199,7 +201,10 @@ class Announcements:
         """Whether these words of the other party ask for a password."""
         if any(token.word in self.unasked for token in words):
             return False
-        return any(True for _ in self.spans(self.asks, self.plain(words)))
+        line = self.plain(words)
+        if any(end >= len(words) - ASKED_WORDS_MAX for _, end in self.spans(self.password_noun, line)):
+            return True
+        return any(True for _ in self.spans(self.asks, line))
 
     def spans(self, kind: _Kind, line: Line, words: set[str] | None = None) -> Iterator[tuple[int, int]]:
         """First word and the one after the last, of each match of a kind's patterns."""

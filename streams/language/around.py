@@ -9,14 +9,14 @@ from streams.language.identity import is_national_id
 from streams.language.modes import RedactionSettings, Secret
 from streams.language.number_words import NumberWords, number_words
 from streams.language.numbers import NumberRun, number_runs
-from streams.language.text import Line, Token
+from streams.language.text import Line, Token, language_code
 
 LETTER_NAMES = {
     name: letter
     for letter, names in {
         "b": "be", "c": "ce", "f": "efe effe", "g": "ge", "h": "hache agha", "j": "jota", "k": "ka capa", "l": "ele",
         "m": "eme emme", "n": "ene enne", "p": "pe", "q": "cu", "r": "erre", "s": "ese esse", "t": "te", "v": "uve",
-        "w": "dablio", "x": "equis xis ixe", "y": "ipsilon", "z": "zeta zede",
+        "w": "dablio", "x": "equis xis ixe", "y": "ipsilon", "z": "zeta zede ze",
     }.items()
     for name in names.split()
 }  # fmt: skip
@@ -28,9 +28,10 @@ _TWO_WORDS = {
 }  # fmt: skip
 _ONLY_CHECKED = {"de": "d", "ache": "h", "elle": "l", "ye": "y", "ge": "g", "a": "a", "que": "q", "ve": "v", "ka": "k"}
 """Names that mean something else too: letters where the check digits say so."""
+_NIE_LETTERS = ("x", "y", "z", "equis", "zeta", "ye")
 SPELLED_MAX = 4
 """Letters in a row inside a number ("n w b k"); more are words."""
-COPULA_LETTERS = ("e", "s", "o")
+COPULA_LETTERS = {"pt": ("e", "o", "a"), "en": ("s",), "es": ("y",), "fr": ("y",)}
 """What is left of "é" and "it's": in front of a spelled number they are no letter of it."""
 LETTER_SAID = frozenset(("letra", "letter", "lettre", "con", "com", "avec", "y", "la", "حرف"))
 
@@ -77,13 +78,22 @@ class Around:
     def lettered(self, run: NumberRun) -> tuple[str, int, int]:
         """The digits of a run with one letter before and after them, where there are such, and which words that is."""
         first, last, text = run.first, run.last, run.digits
-        before, after = self.beside(first - 1, -1), self._after(last)
-        letter, end = self.letter(after)
+        letter, end = self.letter(self._after(last))
         if letter:
             text, last = text + letter, end
-        if self.word(before) in ("x", "y", "z", "equis", "zeta") and len(run.digits) == 7:
-            text, first = letter_of(self.word(before)) + text, before
+        front, start = self._front(first)
+        if front and len(run.digits) == 7:
+            text, first = front + text, start
         return text, first, last
+
+    def _front(self, first: int) -> tuple[str, int]:
+        """The letter of a Spanish NIE before its number, and where it stands; none: an empty one."""
+        before = self.beside(first - 1, -1)
+        while self._is_pause(before):
+            before = self.beside(before - 1, -1)
+        if _TWO_WORDS.get(f"{self.word(before - 1)} {self.word(before)}") == "y":
+            return "Y", before - 1
+        return (letter_of(self.word(before)) if self.word(before) in _NIE_LETTERS else "", before)
 
     def letter(self, at: int) -> tuple[str, int]:
         """The letter that is spelled at this word, a capital, and its last word; none: an empty one."""
@@ -96,12 +106,15 @@ class Around:
         """Other readings of a number that goes on in letters, for a check to choose from, and their last words."""
         after = self._after(run.last)
         found = []
+        front = self._front(run.first)[0] if len(run.digits) == 7 else ""
         name = _ONLY_CHECKED.get(self.word(after))
         if name:
-            found.append((run.digits + name.upper(), after))
+            found.append((front + run.digits + name.upper(), after))
         letters, at = "", after
         while len(letters) < 2 and (self.is_letters(at) or (not letters and len(self.word(at)) == 2)):
             letters, at = letters + letter_of(self.word(at)), at + 1
+        while self.word(at) in self.numbers.fillers and not self.is_letters(at):
+            at += 1
         last = next((other for other in self.runs if other.first == at and len(other.digits) == 1), None)
         if len(letters) == 2 and last is not None:
             found.append((run.digits + letters + last.digits, last.last))
@@ -126,12 +139,17 @@ class Around:
         named = kind != "number"
         before: list[int] = []
         at = self.beside(first - 1, -1)
+        front, start = self._front(first) if kind in ("national_id", "number") else ("", first)
+        if front and start >= floor and (named or self.letter(self._after(last))[0]):
+            first, at = start, -1
+            if not named:
+                kind, named = "national_id", True
         while at >= floor and len(before) < SPELLED_MAX and self.is_prefix(at):
             before.append(at)
             at = self.beside(at - 1, -1)
         lead = next((run.first for run in self.runs if run.first >= floor and run.last == at), None)
         if lead is None or not named:
-            while before and self.word(before[-1]) in COPULA_LETTERS:
+            while before and self.word(before[-1]) in COPULA_LETTERS.get(language_code(self.language), ()):
                 before.pop()  # "a minha senha é"
         if before:
             first = lead if lead is not None and named else before[-1]
@@ -140,7 +158,7 @@ class Around:
             end = self.letter(at)[1]
             if kind == "national_id":
                 last = end
-            at, letters = self.beside(end + 1, 1), letters + 1
+            at, letters = self._after(end) if kind == "national_id" else self.beside(end + 1, 1), letters + 1
         if kind == "national_id" and not letters:
             last = self._checked_end(first, last)
         if letters and named:
@@ -155,7 +173,9 @@ class Around:
     def _after(self, last: int) -> int:
         """The word after a number that may be its letter: "letra ese"."""
         at = self.beside(last + 1, 1)
-        while at < last + 4 and (self.word(at) in LETTER_SAID or self._is_pause(at)):
+        while at < last + 4 and (self._is_pause(at) or self.word(at) in LETTER_SAID):
+            if self.is_letters(at) and not self.letter(self.beside(at + 1, 1))[0]:
+                break  # "y" is one itself
             at = self.beside(at + 1, 1)
         return at
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from streams.language.announcements import NOUN, Announced
 from streams.language.around import Around
@@ -89,8 +90,9 @@ class Dictated:
         kind = self._kind(run)
         harmless = self._harmless(run, near, kind)
         excused = harmless and (self._is_amount(run) or not (kind == "card" or strict))
-        if self._is_long(run, digits + before) and not excused:
-            named = near.kind if near and near.kind in ("account", "national_id", "iban") else kind
+        if (self._is_long(run, digits + before) or kind in ("card", "national_id")) and not excused:
+            told = near.kind if near is not None else self.expected
+            named = told if told in ("account", "national_id", "iban") else kind
             return self._parted(run, kind if kind == "card" else named)
         run = self._with_soft(run) if near is not None or self.expected else run
         announced = self._announced_kind(run, digits, near, found)
@@ -124,7 +126,12 @@ class Dictated:
     def _announced_kind(self, run: NumberRun, digits: int, near: Announced | None, found: list[Secret]) -> str | None:
         expected = self.expected
         slack = 1 if self.around.settings.strict else 0  # a digit may have been lost
-        digits = max(digits, len(run.digits)) + (self.around.spelled_digits(run) if near is not None else 0)
+        many = run.last - run.first > 1 and all(part.spoken for part in run.parts)
+        digits = max(digits, len(run.digits), len(run.spread) if many else 0) + (
+            self.around.spelled_digits(run) if near is not None else 0
+        )
+        if near is not None and near.kind in ("code", "password") and self._is_mixed(run):
+            return near.kind
         if near is not None and near.kind != "open":
             return near.kind if digits >= max(2, near.least - slack) else None
         if near is not None and not self.around.settings.strict:
@@ -142,6 +149,11 @@ class Dictated:
         if self._is_dictated(run):
             return "number"
         return None
+
+    def _is_mixed(self, run: NumberRun) -> bool:
+        """Whether this is a word of letters and figures ("girafe77")."""
+        word = self.around.word(run.first)
+        return run.first == run.last and len(word) > 4 and not word.isdecimal() and not run.parts[0].spoken
 
     def _has_card(self, found: list[Secret]) -> bool:
         """Whether a card came before, be it with a digit heard wrongly."""
@@ -177,7 +189,18 @@ class Dictated:
                 continue
             between = [self.around.word(at) for at in range(run.last + 1, a.first)]
             strange = [word for word in between if word not in known.behind and word not in numbers.hesitations]
-            if 0 < len(between) <= 5 and len(strange) <= 1 and all(len(word) <= 3 for word in strange):
+            # "As" or "my" may be written with the noun: "كرقم", "moncode".
+            joined = not between and (
+                self.around.word(a.first) in known.behind
+                or self.around.word(a.first)[:1] == "ك"
+                or self.around.word(a.first) != self.around.line.tokens[a.first].word
+            )
+            if (
+                (between or joined)
+                and len(between) <= 5
+                and len(strange) <= 1
+                and all(len(word) <= 3 for word in strange)
+            ):
                 following = any(a.end <= other.first <= a.end + reach for other in self.around.runs)
                 return None if following else a.kind
         if not self.around.heat & NOUN:
@@ -245,7 +268,7 @@ class Dictated:
 
     def _harmless(self, run: NumberRun, near: Announced | None, kind: str) -> bool:
         """Whether the words say that this number is no secret."""
-        if self._is_amount(run) or self._is_date(run) or self._is_hours(run):
+        if self._is_amount(run) or self._is_date(run) or self._is_hours(run) or self._is_postcode(run, near):
             return True
         if near is None or near.kind != "open" or run.first - near.end > 3:
             return False
@@ -258,6 +281,13 @@ class Dictated:
             return True
         with_year = bool(_YEAR.fullmatch(groups[-1]) or _YEAR.fullmatch(groups[0]))
         return with_year and len(groups) <= 5 and bool(_DATE.fullmatch(run.digits))
+
+    def _is_postcode(self, run: NumberRun, near: Announced | None) -> bool:
+        """A Portuguese one, with its place: "1250 096 lisboa"."""
+        portuguese = language_code(self.around.language) == "pt" and near is None and self.expected is None
+        place = self.around.word(run.last + 1)
+        form = [len(group) for group in run.groups] == [4, 3] and not any(part.spoken for part in run.parts)
+        return portuguese and form and len(place) > 3 and place not in self.around.numbers.fillers
 
     def _is_hours(self, run: NumberRun) -> bool:
         """As in "between 9 30 and 11 45"."""
@@ -274,15 +304,15 @@ class Dictated:
             return "phone"
         if len(run.digits) == 15 and run.digits[0] in "12" and is_national_id(run.digits, self.around.settings.regions):
             return "national_id"
+        regions = self.around.settings.regions
+        lettered = [self.around.lettered(run)[0], *(text for text, _ in self.around.checked(run))]
+        if any(is_national_id(text, regions, sure=True) for text in lettered if not text.isdecimal()):
+            return "national_id"
         if any(is_card(digits) for digits in self._readings(run)):
             return "card"
         article = self.around.word(run.first) in self.around.numbers.articles  # "it's a long one"
         if self._card_parts(run) or (article and is_card(run.digits[1:])):
             return "card"
-        regions = self.around.settings.regions
-        lettered = [self.around.lettered(run)[0], *(text for text, _ in self.around.checked(run))]
-        if any(is_national_id(text, regions, sure=True) for text in lettered):
-            return "national_id"
         if run.first == run.last and is_national_id(self.around.word(run.first).upper(), regions, sure=True):
             return "national_id"
         if is_national_id(run.digits, regions, sure=True) or is_national_id(run.spread, regions, sure=True):
@@ -353,4 +383,5 @@ class Dictated:
 def is_count(digits: str) -> bool:
     """Whether somebody counts: "one two three four", "one two one two"."""
     half = digits[: len(digits) // 2]
-    return "123456789".startswith(digits) or ("123456789".startswith(half) and digits == half * 2)
+    rising = digits[0] == "1" and all(0 < int(after) - int(before) <= 2 for before, after in pairwise(digits))
+    return rising or ("123456789".startswith(half) and digits == half * 2)

@@ -15,6 +15,8 @@ DOMAIN_WORDS_MAX = 4
 TOLD_WORDS_MAX = 6
 """So many words behind "my e-mail is" may be the beginning of an address."""
 _AS_IN = ("comme", "for", "as", "like", "de", "como", "d", "dial", "dyal")
+_PARTICLES = frozenset("de da do dos das del la las los le les du des el al van von ben bin ould y e".split())
+"""Small words inside names: "sandra punto de la torre"."""
 _IS = frozenset(("est", "is", "es", "e", "eh", "era", "s", "huwa", "howa", "houwa", "hiya", "هو", "هي"))
 _APOSTROPHES = ("'", "’")
 _TYPED = re.compile(r"[^\s@]+@[^\s@]+")
@@ -52,6 +54,8 @@ def unfinished(words: Sequence[Token], known: Announcements) -> bool:
         after = tail[max(at for at, word in enumerate(tail) if word in CERTAIN_AT) + 1 :]
         return not any(word in known.dot for word in after[:-1])
     if tail[-1] in known.dot and len(tail) > 1 and (tail[-2] in known.providers or tail[-2] in known.endings):
+        return True
+    if tail[-1] in known.dot and _spelled_start(words, len(words) - 1) is not None:
         return True
     return _is_told(words, known)
 
@@ -102,6 +106,9 @@ def _domain_end(text: str, words: Sequence[Token], at: int, known: Announcements
 def _local_start(text: str, words: Sequence[Token], at: int, known: Announcements, numbers: NumberWords) -> int:
     """The first word of the local part that ends before `at`."""
     start, count = at, 0
+    nearest = words[at - 1].word
+    if nearest in known.stops and len(nearest) > 2 and nearest not in known.email.nouns and nearest not in _IS:
+        start = at - 1  # "hello at the bakery dot com"
     while start > 0:
         spelled = _spelled_start(words, start)
         if spelled is not None:
@@ -133,13 +140,27 @@ def _is_inside(
     """Whether a word that would end an address is part of one here: a letter among letters, "tiret du six", "vinte e um"."""
     word, left = words[place].word, words[place - 1].word if place else ""
     right = words[place + 1].word if place + 1 < at else ""
+    if numbers.begins(word) and (numbers.begins(left) or left in numbers.joiners):
+        return True
     if word in numbers.joiners and numbers.begins(left) and numbers.begins(right):
         return True
     if right in known.link and word not in known.dot:
         return True  # "a tiret la point b"
+    if word in _PARTICLES and _joins_names(words, place, known):
+        return True
     if left in known.link and left not in known.dot and right:
         return True
     if text[max(0, words[place].start - 1) : words[place].start] in _APOSTROPHES:
         return False  # "it's"
     letters = [other for other in (left, right) if len(other) == 1 and other.isalpha()]
     return len(word) == 1 and word.isalpha() and bool(letters)
+
+
+def _joins_names(words: Sequence[Token], place: int, known: Announcements) -> bool:
+    """Whether these particles follow a dot behind a name, or a name: "sandra punto de la torre", "jose da silva"."""
+    while place >= 0 and words[place].word in _PARTICLES:
+        place -= 1
+    if place > 0 and words[place].word in known.dot:
+        place -= 1
+    name = words[place].word if place >= 0 else ""
+    return len(name) > 2 and name not in known.stops and name not in known.dot and not name.startswith("[")

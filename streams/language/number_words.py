@@ -26,6 +26,7 @@ class NumberWords:
     repairs: frozenset[str]
     asides: frozenset[str]
     articles: frozenset[str]
+    apart: frozenset[str]
     units: frozenset[str]
     months: frozenset[str]
 
@@ -78,6 +79,7 @@ def number_words(language: str | None) -> NumberWords:
         repairs=_of_own("repairs", content, own),
         asides=_of_own("asides", content, own) | fillers,
         articles=_folded(content[own]["articles"]),
+        apart=_of_own("apart", content, own),
         units=frozenset(units - set(values)),
         months=frozenset(months - set(values)),
     )

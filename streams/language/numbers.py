@@ -195,7 +195,7 @@ def _gap(
         return 1
     word = strange[0]
     dictated = len(before.digits) <= 2 and len(after.digits) <= 2 and not (before.soft or after.soft)
-    ordinary = word in known.units or word in known.months or len(word) > BRIDGED_CHARS_MAX
+    ordinary = word in known.units or word in known.months or word in known.apart or len(word) > BRIDGED_CHARS_MAX
     if word in _TIMES_SAID and len(before.digits) == len(after.digits) == 1:
         ordinary = False  # "deux fois d'eux": a digit said twice, and misheard
     return 1 if dictated and len(between) == 1 and not ordinary else None
@@ -235,7 +235,7 @@ def _group(words: Sequence[Token], at: int, known: NumberWords) -> Group | None:
         return Group(at, at, written, written, False)
     if word in known.times:
         after = at + 1
-        while after < len(words) and words[after].word in known.hesitations:
+        while after < len(words) and (words[after].word in known.hesitations or words[after].word == "d"):
             after += 1
         following = words[after].word if after < len(words) else ""
         digit = written_digits(following) or str(known.values.get(following, ""))
@@ -269,7 +269,9 @@ def _repeated(words: Sequence[Token], at: int, count: int, known: NumberWords) -
     digit = str(known.values.get(word, written_digits(word)))
     behind = said[2][1] if len(said) > 2 else ""
     measured = behind in known.units or behind in known.hundred or behind in known.thousand
-    return Group(at, last, digit * count, digit * count, True) if len(digit) == 1 and (article or not measured) else None
+    return (
+        Group(at, last, digit * count, digit * count, True) if len(digit) == 1 and (article or not measured) else None
+    )
 
 
 class _Cardinal:
@@ -360,7 +362,7 @@ class _Cardinal:
             return current % 100 == 4
         if joined and value in range(20, 100, 10) and 0 < current % 100 < 10:
             return True
-        if value == 10 and not joined and 3 <= current % 100 < 10 and before in _ARABIC_UNITS:
+        if value == 10 and not joined and 0 < current % 100 < 10 and before in _ARABIC_UNITS:
             return True  # "خمسة عشر" is 15
         if before in ("soixante", "vingt", "vingts", "et") and current % 100 in (60, 80) and 10 <= value < 17:
             return True
@@ -377,6 +379,10 @@ class _Cardinal:
 _ARABIC_UNITS = frozenset(
     fold(word)
     for word in (
+        "احد",
+        "إحدى",
+        "اثنا",
+        "اثني",
         "ثلاثة",
         "ثلاث",
         "اربعة",

@@ -69,9 +69,15 @@ class Passwords:
 
     def _is_no_answer(self, first: int) -> bool:
         """Whether what is said instead of a password, which was asked for, is about something else."""
-        known, said = self.around.known, [token.word for token in self.around.words[first:]]
+        known, numbers = self.around.known, self.around.numbers
+        said = [token.word for token in self.around.words[first:]]
+        if all(word in numbers.asides or word in numbers.repairs or word in numbers.continues for word in said):
+            return True  # "one moment please"
+        if said[0] in known.harmless or said[0] in known.evasive or _TOO_LATE & set(said):
+            return True
         # A password of one word may well be "maria"; in more, a word of talk says that this is none.
-        return not known.harmless.isdisjoint(said[:2]) or (len(said) > 1 and not known.talk.isdisjoint(said))
+        second = said[1:2] if said[1:2] and len(said[1]) > 2 else []
+        return not known.harmless.isdisjoint(second) or (len(said) > 1 and not known.talk.isdisjoint(said))
 
     def _before_as(self) -> Secret | None:
         """What was chosen, before it is said what for: "i put red lantern as my password"."""
@@ -86,14 +92,15 @@ class Passwords:
 
     def _is_talk(self, at: int) -> bool:
         """Whether this word begins no password: it is about one, or a mark."""
-        return self.around.word(at) in self.around.known.harmless or self.around.word(at).startswith("[")
+        word, around = self.around.word(at), self.around
+        return word in around.known.harmless or word in around.numbers.units or word.startswith("[")
 
     def _unclear_password(self) -> int | None:
         """The first word of a password whose "is" was misheard ("my password i bluebird"); talk about one has none."""
         known, words = self.around.known, self.around.words
-        if any(token.word in known.talk for token in words):
-            return None
         for start, end in known.spans(known.password_noun, self.around.line):
+            if any(token.word in known.talk for token in (*words[:start], *words[end:])):
+                continue
             end = next((last for first, last in known.spans(known.belonging, self.around.line) if first == end), end)
             at = self.around.said(end)
             bare = len(words) <= PASSWORD_WORDS_MAX + 2 and self.around.said(0) >= start - 1

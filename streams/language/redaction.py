@@ -154,7 +154,8 @@ class Redactor(Stateful):
         if awaits or "@" in record["text"]:
             return False
         settings = self._settings(record)
-        return not self._known(record, settings.strict).heat(words)
+        known = self._known(record, settings.strict)
+        return not known.heat(words) and not (words[-1].word in known.dot and unfinished(words, known))
 
     def _untouched(self, record: Record) -> Record:
         self._published_digits, self._published = 0, []
@@ -187,7 +188,7 @@ class Redactor(Stateful):
             return
         end_ms = int(utterance["end_ms"])
         _, kind = find_secrets(text, words, language, self.settings)
-        if kind is None and known.asks_password(words):
+        if known.asks_password(words):
             kind = "password"
         if kind:
             self._expect(kind, end_ms)
@@ -247,7 +248,7 @@ class Redactor(Stateful):
         language = self._language(self._held[-1])
         known = self._known(self._held[-1])
         if count == 1 and newest and not known.heat(newest):
-            return 1 if not (self._awaits_address() and len(newest) <= 6) else 0
+            return 0 if unfinished(newest, known) or (self._awaits_address() and len(newest) <= 6) else 1
         _, words, owners, breaks = self._joined(count)
         if words and (unfinished(words, known) or (self._awaits_address() and len(words) <= 6)):
             return owners[-1]
@@ -301,7 +302,7 @@ class Redactor(Stateful):
                 mine = [
                     Secret(kind, max(start, first) - first, min(end, last) - first)
                     for kind, start, end in secrets
-                    if start <= last and end >= first
+                    if start <= last and end >= first and not self._is_breath(kind, words[first : last + 1], record)
                 ]
             out = self._redacted(record, mine, settings)
             if before and mine and mine[0].first <= 8 and index == 0 and self._published:
@@ -314,6 +315,10 @@ class Redactor(Stateful):
         self._remember(words, owners, count, language, secrets, released)
         del self._held[:count]
         return released
+
+    def _is_breath(self, kind: str, words: list[Token], record: Record) -> bool:
+        """Whether an utterance inside a number says nothing of it: "yes"."""
+        return kind not in ("email", "password") and not self._known(record).heat(words)
 
     def _read_back(
         self, secrets: list[Secret], words: list[Token], language: str | None, start_ms: int, breaks: list[int]
