@@ -108,6 +108,17 @@ def score_items(items: Sequence[Item]) -> dict[str, Score]:
     return scores
 
 
+def score_secrets(items: Sequence[Item]) -> dict[str, Score]:
+    """Scores by language of redaction alone."""
+    scores: dict[str, Score] = {}
+    for chain in turns(items):
+        score = scores.setdefault(chain[0].language, Score())
+        for item, hidden in zip(chain, hidden_spans(chain), strict=True):
+            score.items += 1
+            _score_redaction(item, hidden, score)
+    return scores
+
+
 def _score_words(item: Item, score: Score) -> None:
     said = engine.analyse(item.text, item.language, item.party)
     found = label_of(said.sentiment["score"])
@@ -161,6 +172,11 @@ def hidden_spans(chain: Sequence[Item]) -> list[list[Hidden]]:
     published: list[dict[str, Any]] = []
     at_ms = 0
     for item in chain:
+        if item.asked:
+            asked_until_ms = at_ms + WORD_MS * len(item.asked.split())
+            asked = {"text": item.asked, "language": item.language, "start_ms": at_ms, "end_ms": asked_until_ms}
+            redactor.overheard(asked)
+            at_ms = asked_until_ms + PAUSE_MS
         words = []
         for word in item.text.split():
             words.append({"word": word, "start_ms": at_ms, "end_ms": at_ms + WORD_MS})

@@ -36,7 +36,8 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One labelled utterance; `after` names the same party's utterance that came just before."""
+    """One labelled utterance; `after` names the same party's utterance that came just before; `asked` is what the other
+    party said just before it."""
 
     id: str
     text: str
@@ -46,6 +47,7 @@ class Item:
     phrases: frozenset[str]
     secrets: tuple[Secret, ...]
     after: str | None
+    asked: str | None = None
 
 
 def load_suite(part: str, folder: Path = SUITE_DIR, languages: Sequence[str] = LANGUAGES) -> list[Item]:
@@ -100,6 +102,7 @@ def _item(entry: Any, path: Path) -> Item:
         phrases=frozenset(entry["phrases"]),
         secrets=_secrets(entry, path, name),
         after=entry.get("after"),
+        asked=entry.get("asked"),
     )
 
 

@@ -78,12 +78,16 @@ class Announcements:
         self.password = self._kind(own, "password", 0)
         self.password_noun = self._kind(own, "password_noun", 0)
         self.asks = self._kind(own, "asks", 0)
+        self.dictate = self._kind(own, "dictate", 0)
         self.unasked, self.evasive = words("unasked"), words("evasive")
         self.belonging = self._kind(own, "belonging", 0)
         self.email = self._kind(own, "email", 0)
         self.checks = self._kind(own, "checks", 0)
+        self.cards, self.backs = words("cards"), words("backs")
+        self._places = words("places")
         self.talk, self.behind = words("talk"), words("behind")
         self.chosen, self.as_words = words("chosen"), words("as")
+        self.denials = frozenset(fold(str(word)) for word in own[0]["talk"]) - self.as_words
         # Words that the patterns know mean themselves, not a noun they are near ("contrato", "contato").
         self._plain = frozenset(fold(word) for word in content["common"]) | frozenset(
             word
@@ -194,7 +198,11 @@ class Announcements:
         out = [Announced(*span, kind.name, kind.least) for kind in self.kinds for span in self.spans(kind, line, words)]
         void = list(self.spans(self.unless, line, words))
         out = [a for a in out if a.kind != "code" or not any(first <= a.first and a.end <= end for first, end in void)]
-        out += [Announced(*span, "open", 0) for span in (*self.spans(self.open, line, words), *void)]
+        out += [
+            Announced(*span, "open", 0)
+            for span in (*self.spans(self.open, line, words), *void)
+            if not any(token.word in self._places for token in line.tokens[max(0, span[0] - 2) : span[0]])
+        ]
         return sorted(out, key=lambda a: (a.end, a.kind == "open", -a.first))
 
     def asks_password(self, words: Sequence[Token]) -> bool:
@@ -205,6 +213,10 @@ class Announcements:
         if any(end >= len(words) - ASKED_WORDS_MAX for _, end in self.spans(self.password_noun, line)):
             return True
         return any(True for _ in self.spans(self.asks, line))
+
+    def asks_dictation(self, words: Sequence[Token]) -> bool:
+        """Whether these words of the other party ask for a number, and do not say which: "read it out to me"."""
+        return any(True for _ in self.spans(self.dictate, self.plain(words)))
 
     def spans(self, kind: _Kind, line: Line, words: set[str] | None = None) -> Iterator[tuple[int, int]]:
         """First word and the one after the last, of each match of a kind's patterns."""

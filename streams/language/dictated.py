@@ -47,6 +47,9 @@ _WHOLE = {"card": 13, "iban": 14, "national_id": 7, "phone": 7, "number": 0}
 REST_WORDS_MAX = 8
 GROUP_DIGITS_MIN, CHECK_WORDS_MAX = 4, 6
 _EXPIRES = re.compile(r"(?:0[1-9]|1[0-2])(?:20)?(?:2[4-9]|3\d|4\d)")
+_LAST_FOUR = ([4], [2, 2], [1, 1, 1, 1], [1, 1, 2], [2, 1, 1])
+_TERMS = frozenset(str(year) for year in range(2010, 2046))
+_IN = ("en", "em", "in", "fin", "f")
 _EXPIRY_YEAR = re.compile(r"(?:20)?(?:2[4-9]|3\d)")
 _DATE = re.compile(r"(?:0?[1-9]|[12]\d|3[01])(?:0?[1-9]|1[0-2])(?:19|20)\d\d|(?:19|20)\d\d(?:0[1-9]|1[0-2])[0-3]\d")
 _YEAR = re.compile(r"(?:19|20)\d\d")
@@ -126,12 +129,15 @@ class Dictated:
     def _announced_kind(self, run: NumberRun, digits: int, near: Announced | None, found: list[Secret]) -> str | None:
         expected = self.expected
         slack = 1 if self.around.settings.strict else 0  # a digit may have been lost
-        many = run.last - run.first > 1 and all(part.spoken for part in run.parts)
+        told = near.kind if near is not None else self.expected
+        many = told in ("code", "cvv", None) and run.last - run.first > 1 and all(part.spoken for part in run.parts)
         digits = max(digits, len(run.digits), len(run.spread) if many else 0) + (
             self.around.spelled_digits(run) if near is not None else 0
         )
         if near is not None and near.kind in ("code", "password") and self._is_mixed(run):
             return near.kind
+        if near is not None and self._is_end_of_term(run, near):
+            return None
         if near is not None and near.kind != "open":
             return near.kind if digits >= max(2, near.least - slack) else None
         if near is not None and not self.around.settings.strict:
@@ -148,7 +154,27 @@ class Dictated:
             return expected
         if self._is_dictated(run):
             return "number"
-        return None
+        return self._looks_like(run)
+
+    def _looks_like(self, run: NumberRun) -> str | None:
+        """What a number that nothing announced is by its form and its neighbours."""
+        known, around = self.around.known, self.around
+        near = [around.line.tokens[at].word for at in range(max(0, run.first - 3), run.first)]
+        sizes = [len(group) for group in run.groups]
+        if not known.cards.isdisjoint(near) and sizes in _LAST_FOUR and not _YEAR.fullmatch(run.digits):
+            return "card"  # "my card 4471"
+        if not known.backs.isdisjoint(near) and len(run.digits) == 3:
+            return "cvv"  # "on the back it says 503"
+        figures = not any(part.spoken for part in run.parts) and around.word(run.first).isdecimal()
+        loose = any(a.kind == "open" for a in around.announced) or self.expected == "open"
+        once = sizes in ([6], [3, 3]) and not run.digits.endswith("00") and not self._is_date(run)
+        return "code" if figures and once and not loose else None
+
+    def _is_end_of_term(self, run: NumberRun, near: Announced) -> bool:
+        """A year in which something ends ("termina en 2026"), not how a card does."""
+        tokens = self.around.line.tokens
+        card = any(token.word in self.around.known.cards for token in tokens)
+        return near.kind == "card" and not card and run.digits in _TERMS and self.around.word(run.first - 1) in _IN
 
     def _is_mixed(self, run: NumberRun) -> bool:
         """Whether this is a word of letters and figures ("girafe77")."""
@@ -192,7 +218,7 @@ class Dictated:
             # "As" or "my" may be written with the noun: "كرقم", "moncode".
             joined = not between and (
                 self.around.word(a.first) in known.behind
-                or self.around.word(a.first)[:1] == "ك"
+                or self.around.word(a.first)[:1] in ("ك", "ف", "ب")
                 or self.around.word(a.first) != self.around.line.tokens[a.first].word
             )
             if (
@@ -246,7 +272,7 @@ class Dictated:
     def _measured(self, run: NumberRun) -> bool:
         """Whether a unit or a month follows: "euros", "minutes", "mars"."""
         after = self.around.word(run.last + 1)
-        if after in self.around.numbers.fillers:
+        if after in self.around.numbers.hesitations or after in _OF:
             after = self.around.word(run.last + 2)
         return after in self.around.numbers.units or after in self.around.numbers.months
 
@@ -270,6 +296,8 @@ class Dictated:
         """Whether the words say that this number is no secret."""
         if self._is_amount(run) or self._is_date(run) or self._is_hours(run) or self._is_postcode(run, near):
             return True
+        if self._is_list(run):
+            return True
         if near is None or near.kind != "open" or run.first - near.end > 3:
             return False
         short_phone = kind == "phone" and run.digits_max <= 8
@@ -281,6 +309,12 @@ class Dictated:
             return True
         with_year = bool(_YEAR.fullmatch(groups[-1]) or _YEAR.fullmatch(groups[0]))
         return with_year and len(groups) <= 5 and bool(_DATE.fullmatch(run.digits))
+
+    def _is_list(self, run: NumberRun) -> bool:
+        """Amounts one after the other, as in "twenty pounds then thirty then forty"."""
+        before = [other for other in self.around.runs if other.last < run.first and self._measured(other)]
+        apart = all(one.last + 1 < other.first for one, other in pairwise(run.parts))
+        return bool(before) and apart and run.first - before[-1].last <= 4 and run.digits_max <= 12
 
     def _is_postcode(self, run: NumberRun, near: Announced | None) -> bool:
         """A Portuguese one, with its place: "1250 096 lisboa"."""

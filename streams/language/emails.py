@@ -15,7 +15,29 @@ DOMAIN_WORDS_MAX = 4
 TOLD_WORDS_MAX = 6
 """So many words behind "my e-mail is" may be the beginning of an address."""
 _AS_IN = ("comme", "for", "as", "like", "de", "como", "d", "dial", "dyal")
-_PARTICLES = frozenset("de da do dos das del la las los le les du des el al van von ben bin ould y e".split())
+_PARTICLES = frozenset(
+    (
+        "de",
+        "da",
+        "do",
+        "dos",
+        "das",
+        "del",
+        "la",
+        "las",
+        "los",
+        "le",
+        "les",
+        "du",
+        "des",
+        "el",
+        "al",
+        "van",
+        "von",
+        "ben",
+        "bin",
+    )
+)
 """Small words inside names: "sandra punto de la torre"."""
 _IS = frozenset(("est", "is", "es", "e", "eh", "era", "s", "huwa", "howa", "houwa", "hiya", "هو", "هي"))
 _APOSTROPHES = ("'", "’")

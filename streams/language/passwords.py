@@ -49,8 +49,10 @@ class Passwords:
         follows = told = False
         count = len(self.around.words)
         noun = bool(self.around.heat & NOUN)
-        for _, end in self.around.known.spans(self.around.known.password, self.around.line) if noun else ():
+        for start, end in self.around.known.spans(self.around.known.password, self.around.line) if noun else ():
             first, told = self.around.said(end), True
+            if any(token.word in self.around.known.denials for token in self.around.words[start + 2 : end - 1]):
+                continue
             if first >= count:
                 follows = True
             elif not self._is_talk(first):

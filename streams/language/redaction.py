@@ -190,6 +190,8 @@ class Redactor(Stateful):
         _, kind = find_secrets(text, words, language, self.settings)
         if known.asks_password(words):
             kind = "password"
+        elif kind is None and known.asks_dictation(words):
+            kind = "code"
         if kind:
             self._expect(kind, end_ms)
         runs = [run for run in number_runs(words, language) if run.digits_max >= DICTATED_DIGITS_MIN]

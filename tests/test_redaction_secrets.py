@@ -1,0 +1,102 @@
+"""Redaction over several hundred made-up secrets a language, in many forms, and numbers that must stay.
+
+`tests/words/secrets` was written in batches, each measured before the engine was mended with it (README there). So these
+figures do not say how the engine does on what it has not seen: they keep what was gained.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from streams.evaluation.words_corrupt import corrupt
+from streams.evaluation.words_scores import score_secrets
+from streams.evaluation.words_suite import KINDS, LANGUAGES, Item, load_suite
+from streams.language.redaction import Redactor, redact_text
+
+WORDS = Path(__file__).parent / "words"
+RECALL_MIN, PRECISION_MIN = 0.99, 0.98
+RECALL_MISHEARD_MIN, PRECISION_MISHEARD_MIN = 0.975, 0.97
+
+
+def _items(language: str) -> list[Item]:
+    return load_suite("secrets", WORDS, [language])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_secrets_go_and_other_numbers_stay(language: str) -> None:
+    score = score_secrets(_items(language))[language]
+    found = score.redaction.report()
+    assert found["recall"] >= RECALL_MIN, score.failures
+    assert found["precision"] >= PRECISION_MIN, score.failures
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_secrets_go_among_misheard_words(language: str) -> None:
+    misheard, _ = corrupt(_items(language), 0.1, seed=7)
+    score = score_secrets(misheard)[language]
+    found = score.redaction.report()
+    assert found["recall"] >= RECALL_MISHEARD_MIN, score.failures
+    assert found["precision"] >= PRECISION_MISHEARD_MIN, score.failures
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_kind_is_there_often_enough(language: str) -> None:
+    kinds = [secret.kind for item in _items(language) for secret in item.secrets]
+    assert min(kinds.count(kind) for kind in KINDS) >= 10
+    assert sum(not item.secrets for item in _items(language)) >= 60
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "redacted"),
+    [
+        ("es", "dni veintiuno y cero tres dieciocho cuarenta y seis uve doble", "dni [national_id]"),
+        ("fr", "mail p comme paul point le goff arobase orange point fr", "mail [email]"),
+        ("pt", "é ana noventa e um arroba gmail ponto com", "é [email]"),
+        (
+            "en",
+            "my card four five three two no wait i mean four five three three zero one one five",
+            "my card [number]",
+        ),
+        ("fr", "vingt euros puis vingt cinq puis trente puis trente cinq", None),
+        ("en", "three times for the same blood test", None),
+        ("pt", "moro em 1250 096 lisboa", None),
+        ("fr", "un deux un deux vous m'entendez", None),
+    ],
+)
+def test_forms(language: str, text: str, redacted: str | None) -> None:
+    assert redact_text(text, language)[0] == (redacted or text)
+
+
+def _answer(question: str, answer: str, language: str) -> str:
+    redactor = Redactor(language=language)
+    redactor.overheard({"text": question, "start_ms": 0, "end_ms": 2_000, "language": language})
+    record = {"text": answer, "start_ms": 2_500, "end_ms": 4_000, "language": language}
+    return str([*redactor.push(record), *redactor.flush(None)][0]["text"])
+
+
+def test_the_answer_to_a_question_for_a_password_is_one() -> None:
+    assert _answer("et votre mot de passe s'il vous plaît", "c'est citron vert", "fr") == "c'est [password]"
+    assert _answer("what's your memorable word", "it's trampoline", "en") == "it's [password]"
+
+
+@pytest.mark.parametrize(
+    ("language", "question", "answer"),
+    [
+        ("fr", "avez vous votre mot de passe", "je l'ai oublié"),
+        ("en", "what's your password", "one moment please"),
+        ("es", "no diga nunca su contraseña", "entendido muchas gracias"),
+        ("pt", "a sua palavra passe está correta", "ótimo"),
+    ],
+)
+def test_other_answers_stay(language: str, question: str, answer: str) -> None:
+    assert _answer(question, answer, language) == answer
+
+
+def test_a_password_that_was_told_makes_no_secret_of_what_follows() -> None:
+    redactor = Redactor(language="en")
+    redactor.overheard({"text": "what's your password", "start_ms": 0, "end_ms": 1_000, "language": "en"})
+    out = redactor.push({"text": "blue kettle", "start_ms": 1_500, "end_ms": 2_500, "language": "en"})
+    out += redactor.push({"text": "tomorrow afternoon works", "start_ms": 4_000, "end_ms": 5_000, "language": "en"})
+    assert [record["text"] for record in out] == ["[password]", "tomorrow afternoon works"]
