@@ -10,38 +10,10 @@ from streams.language.around import Around
 from streams.language.identity import is_card, is_national_id, is_phone
 from streams.language.modes import KINDS, Secret
 from streams.language.numbers import Group, NumberRun, number_groups
+from streams.language.quantities import OF, YEAR, Quantities
 from streams.language.text import Line, language_code
 
 AFTER_CARD = ("cvv", "expiry")
-_TIMES = frozenset(
-    [
-        "at",
-        "around",
-        "before",
-        "after",
-        "until",
-        "since",
-        "by",
-        "vers",
-        "avant",
-        "apres",
-        "depuis",
-        "desde",
-        "antes",
-        "depois",
-        "hasta",
-        "ate",
-        "las",
-        "as",
-        "قبل",
-        "بعد",
-        "مع",
-        "m3a",
-    ]
-)
-"""What stands before an hour or a day."""
-_FROM = ("between", "from", "entre", "de", "das", "desde", "بين", "من", "bin", "mn")
-_OF = ("of", "de", "del", "do", "d", "en", "ديال")
 _WHOLE = {"card": 13, "iban": 14, "national_id": 7, "phone": 7, "number": 0}
 """With fewer digits a number of a kind is not all there."""
 REST_WORDS_MAX = 8
@@ -51,8 +23,6 @@ _LAST_FOUR = ([4], [2, 2], [1, 1, 1, 1], [1, 1, 2], [2, 1, 1])
 _TERMS = frozenset(str(year) for year in range(2010, 2046))
 _IN = ("en", "em", "in", "fin", "f")
 _EXPIRY_YEAR = re.compile(r"(?:20)?(?:2[4-9]|3\d)")
-_DATE = re.compile(r"(?:0?[1-9]|[12]\d|3[01])(?:0?[1-9]|1[0-2])(?:19|20)\d\d|(?:19|20)\d\d(?:0[1-9]|1[0-2])[0-3]\d")
-_YEAR = re.compile(r"(?:19|20)\d\d")
 
 
 class Dictated:
@@ -60,6 +30,7 @@ class Dictated:
 
     def __init__(self, around: Around, expected: str | None) -> None:
         self.around, self.expected = around, expected
+        self.quantities = Quantities(around, expected)
 
     def find(self, digits_before: int) -> list[Secret]:
         found: list[Secret] = []
@@ -72,7 +43,7 @@ class Dictated:
     def _rest(self, run: NumberRun, near: Announced | None, found: list[Secret]) -> list[Secret]:
         """A number that goes on with one that is not whole yet: "hang on my glasses … 4471", "et la clé 61"."""
         last = found[-1] if found else None
-        if last is None or last.kind not in _WHOLE or self._measured(run) or self._is_moment(run):
+        if last is None or last.kind not in _WHOLE or self.quantities.measured(run) or self.quantities.is_moment(run):
             return []
         gap = range(last.last + 1, run.first)
         short = all(part.digits and len(part.digits) <= 4 for part in run.parts)
@@ -84,22 +55,22 @@ class Dictated:
 
     def _of_run(self, run: NumberRun, before: int, near: Announced | None, found: list[Secret]) -> list[Secret]:
         strict = self.around.settings.strict
-        digits = self._digits(run)
+        digits = self.quantities.digits(run)
         expiry = self._expiry(run, near, found)
         if expiry:
             return [expiry]
         if digits == 0:
             return []
         kind = self._kind(run)
-        harmless = self._harmless(run, near, kind)
-        excused = harmless and (self._is_amount(run) or not (kind == "card" or strict))
+        harmless = self.quantities.is_harmless(run, near, kind)
+        excused = harmless and (self.quantities.is_amount(run) or not (kind == "card" or strict))
         if (self._is_long(run, digits + before) or kind in ("card", "national_id")) and not excused:
             told = near.kind if near is not None else self.expected
             named = told if told in ("account", "national_id", "iban") else kind
             return self._parted(run, kind if kind == "card" else named)
         run = self._with_soft(run) if near is not None or self.expected else run
         announced = self._announced_kind(run, digits, near, found)
-        if announced and not self._is_moment(run):
+        if announced and not self.quantities.is_moment(run):
             long_enough = kind in ("card", "phone") and announced in ("code", "cvv", "phone", "expiry")
             return [Secret(kind if long_enough else announced, run.first, run.last)]
         return []
@@ -161,13 +132,13 @@ class Dictated:
         known, around = self.around.known, self.around
         near = [around.line.tokens[at].word for at in range(max(0, run.first - 3), run.first)]
         sizes = [len(group) for group in run.groups]
-        if not known.cards.isdisjoint(near) and sizes in _LAST_FOUR and not _YEAR.fullmatch(run.digits):
+        if not known.cards.isdisjoint(near) and sizes in _LAST_FOUR and not YEAR.fullmatch(run.digits):
             return "card"  # "my card 4471"
         if not known.backs.isdisjoint(near) and len(run.digits) == 3:
             return "cvv"  # "on the back it says 503"
         figures = not any(part.spoken for part in run.parts) and around.word(run.first).isdecimal()
         loose = any(a.kind == "open" for a in around.announced) or self.expected == "open"
-        once = sizes in ([6], [3, 3]) and not run.digits.endswith("00") and not self._is_date(run)
+        once = sizes in ([6], [3, 3]) and not run.digits.endswith("00") and not self.quantities.is_date(run)
         return "code" if figures and once and not loose else None
 
     def _is_end_of_term(self, run: NumberRun, near: Announced) -> bool:
@@ -257,81 +228,6 @@ class Dictated:
         known = self.around.known
         return any(first in behind for first, _ in known.spans(known.checks, Line(self.around.words)))
 
-    def _digits(self, run: NumberRun) -> int:
-        """How many digits of a run may be secret; none of an amount: what is followed by a unit or a month."""
-        if not self._measured(run):
-            return run.digits_max
-        short = run.digits_max <= self.around.settings.digits_max
-        return 0 if short or self._is_amount(run) or self._is_date_with_amount(run) else run.digits_max
-
-    def _is_date_with_amount(self, run: NumberRun) -> bool:
-        """As "12 2024 1500 euros"; a phone or a card has more groups, or longer ones."""
-        longest = max(len(part.digits) for part in run.parts)
-        return len(run.parts) in (2, 3) and longest <= self.around.settings.digits_max - 2 and not is_card(run.digits)
-
-    def _measured(self, run: NumberRun) -> bool:
-        """Whether a unit or a month follows: "euros", "minutes", "mars"."""
-        after = self.around.word(run.last + 1)
-        if after in self.around.numbers.hesitations or after in _OF:
-            after = self.around.word(run.last + 2)
-        return after in self.around.numbers.units or after in self.around.numbers.months
-
-    def _is_amount(self, run: NumberRun) -> bool:
-        """One number said as one, or with a unit and in thousands ("1 250 000 euros")."""
-        if run.digits_max > 9:
-            return False
-        if len(run.parts) == 1:
-            return run.parts[0].spoken or self._measured(run)
-        thousands = len(run.parts[0].digits) <= 3 and all(len(part.digits) == 3 for part in run.parts[1:])
-        return thousands and self._measured(run)
-
-    def _is_moment(self, run: NumberRun) -> bool:
-        """An hour or a day that stands near an announcement: "the code at nine thirty", "carte le 12 mars"."""
-        if self.around.settings.strict and not self._measured(run):
-            return False
-        at_time = self.around.word(run.first - 1) in _TIMES and run.digits_max <= 4 and len(run.parts) <= 2
-        return self._measured(run) or at_time or self.around.word(run.first - 1) in self.around.numbers.months
-
-    def _harmless(self, run: NumberRun, near: Announced | None, kind: str) -> bool:
-        """Whether the words say that this number is no secret."""
-        if self._is_amount(run) or self._is_date(run) or self._is_hours(run) or self._is_postcode(run, near):
-            return True
-        if self._is_list(run):
-            return True
-        if near is None or near.kind != "open" or run.first - near.end > 3:
-            return False
-        short_phone = kind == "phone" and run.digits_max <= 8
-        return (kind == "number" or short_phone) and run.digits_max <= 12
-
-    def _is_date(self, run: NumberRun) -> bool:
-        groups = run.groups
-        if len(groups) <= 3 and all(_YEAR.fullmatch(group) for group in groups):
-            return True
-        with_year = bool(_YEAR.fullmatch(groups[-1]) or _YEAR.fullmatch(groups[0]))
-        return with_year and len(groups) <= 5 and bool(_DATE.fullmatch(run.digits))
-
-    def _is_list(self, run: NumberRun) -> bool:
-        """Amounts one after the other, as in "twenty pounds then thirty then forty"."""
-        before = [other for other in self.around.runs if other.last < run.first and self._measured(other)]
-        apart = all(one.last + 1 < other.first for one, other in pairwise(run.parts))
-        return bool(before) and apart and run.first - before[-1].last <= 4 and run.digits_max <= 12
-
-    def _is_postcode(self, run: NumberRun, near: Announced | None) -> bool:
-        """A Portuguese one, with its place: "1250 096 lisboa"."""
-        portuguese = language_code(self.around.language) == "pt" and near is None and self.expected is None
-        place = self.around.word(run.last + 1)
-        form = [len(group) for group in run.groups] == [4, 3] and not any(part.spoken for part in run.parts)
-        return portuguese and form and len(place) > 3 and place not in self.around.numbers.fillers
-
-    def _is_hours(self, run: NumberRun) -> bool:
-        """As in "between 9 30 and 11 45"."""
-        parts = run.parts
-        if len(parts) != 4 or parts[1].last + 1 == parts[2].first or self.around.word(run.first - 1) not in _FROM:
-            return False
-        hours, minutes = (parts[0], parts[2]), (parts[1], parts[3])
-        whole = all(len(part.digits) <= 2 and int(part.digits) <= 24 for part in hours)
-        return whole and all(len(part.digits) == 2 and int(part.digits) < 60 for part in minutes)
-
     def _kind(self, run: NumberRun) -> str:
         plus = self._plus(run)
         if plus and is_phone(run.digits, True, self.around.settings.regions):
@@ -404,7 +300,7 @@ class Dictated:
         if run.digits_max > 6 or not carded:
             return None
         at = run.first - 1
-        while self.around.word(at) in _OF or self.around.word(at) in self.around.numbers.hesitations:
+        while self.around.word(at) in OF or self.around.word(at) in self.around.numbers.hesitations:
             at -= 1
         month = self.around.word(at) in self.around.numbers.months and (told or _EXPIRY_YEAR.fullmatch(run.digits))
         if not (told or month or _EXPIRES.fullmatch(run.digits)):
