@@ -320,7 +320,10 @@ class Redactor(Stateful):
 
     def _is_breath(self, kind: str, words: list[Token], record: Record) -> bool:
         """Whether an utterance inside a number says nothing of it: "yes"."""
-        return kind not in ("email", "password") and not self._known(record).heat(words)
+        if kind in ("email", "password") or self._known(record).heat(words):
+            return False
+        numbers = number_words(self._language(record))
+        return not any(numbers.begins(token.word) or numbers.sounds_like.get(token.word) for token in words)
 
     def _read_back(
         self, secrets: list[Secret], words: list[Token], language: str | None, start_ms: int, breaks: list[int]
