@@ -132,7 +132,12 @@ class Dictated:
         known, around = self.around.known, self.around
         near = [around.line.tokens[at].word for at in range(max(0, run.first - 3), run.first)]
         sizes = [len(group) for group in run.groups]
-        if not known.cards.isdisjoint(near) and sizes in _LAST_FOUR and not YEAR.fullmatch(run.digits):
+        if (
+            not known.cards.isdisjoint(near)
+            and not run.bridges
+            and sizes in _LAST_FOUR
+            and not YEAR.fullmatch(run.digits)
+        ):
             return "card"  # "my card 4471"
         if not known.backs.isdisjoint(near) and len(run.digits) == 3:
             return "cvv"  # "on the back it says 503"

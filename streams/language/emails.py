@@ -175,7 +175,8 @@ def _is_inside(
     if text[max(0, words[place].start - 1) : words[place].start] in _APOSTROPHES:
         return False  # "it's"
     letters = [other for other in (left, right) if len(other) == 1 and other.isalpha()]
-    return len(word) == 1 and word.isalpha() and bool(letters)
+    last = not right and left in known.dot  # "sophie point l arobase"
+    return len(word) == 1 and word.isalpha() and (last or bool(letters))
 
 
 def _joins_names(words: Sequence[Token], place: int, known: Announcements) -> bool:

@@ -67,6 +67,8 @@ class Quantities:
         after = self.around.word(run.last + 1)
         if after in self.around.numbers.hesitations or after in OF:
             after = self.around.word(run.last + 2)
+        if after == "h" and run.digits_max > 4:
+            return False  # a letter of an identity number
         return after in self.around.numbers.units or after in self.around.numbers.months
 
     def is_amount(self, run: NumberRun) -> bool:
