@@ -18,7 +18,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 WRITERS_LOCK = 0x5649_4749
 """PostgreSQL's advisory lock by which writers of all instances take turns, so that events commit in their order."""
 BUSY_MS = 15_000
-SQLITE_CACHE_KB = 16_000
+SQLITE_CACHE_KB = 4_000
 
 
 class Database:

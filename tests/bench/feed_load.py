@@ -223,8 +223,8 @@ def _told(
         "not heard": args.clients * len(load.sent_at) - len(late),
         "heard twice": clients.doubled,
         "server CPU, share of a core": round((looks[-1]["cpu_s"] - looks[0]["cpu_s"]) / span_s, 2),
-        "server memory, MB at the start, the middle and the end": [
-            round(look["rss_mb"], 1) for look in (looks[0], half[0], half[-1])
+        "server memory, MB, by tenths of the time": [
+            round(looks[round(tenth * (len(looks) - 1) / 10)]["rss_mb"], 1) for tenth in range(11)
         ],
     }
     if seen:
