@@ -142,6 +142,7 @@ _said = st.lists(st.sampled_from(_WORDS), max_size=24).map(" ".join)
 
 @given(st.one_of(st.text(max_size=80), _said), st.sampled_from([*LANGUAGES, None, "zz"]), st.sampled_from(list(Mode)))
 @example("[national_id] 4 [card]", "fr", Mode.STANDARD)
+@example("0@:", "en", Mode.STRICT)
 @settings(deadline=None)
 def test_marks_are_valid_and_a_second_pass_finds_nothing(text: str, language: str | None, mode: Mode) -> None:
     chosen = RedactionSettings(mode=mode)

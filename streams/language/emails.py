@@ -99,7 +99,7 @@ def _typed(text: str, words: Sequence[Token]) -> list[tuple[int, int]]:
     for pattern in (_TYPED, _BROKEN):
         for match in pattern.finditer(text):
             inside = [i for i, token in enumerate(words) if token.start < match.end() and match.start() < token.end]
-            if inside:
+            if any(words[i].word[0] != "[" for i in inside):  # not a mark alone
                 found.append((inside[0], inside[-1]))
     return found
 
