@@ -78,6 +78,7 @@ class Announcements:
         self.password = self._kind(own, "password", 0)
         self.password_noun = self._kind(own, "password_noun", 0)
         self.asks = self._kind(own, "asks", 0)
+        self.still = words("still")
         self.dictate = self._kind(own, "dictate", 0)
         self.unasked, self.evasive = words("unasked"), words("evasive")
         self.belonging = self._kind(own, "belonging", 0)

@@ -21,7 +21,7 @@ GROUP_DIGITS_MIN, CHECK_WORDS_MAX = 4, 6
 _EXPIRES = re.compile(r"(?:0[1-9]|1[0-2])(?:20)?(?:2[4-9]|3\d|4\d)")
 _LAST_FOUR = ([4], [2, 2], [1, 1, 1, 1], [1, 1, 2], [2, 1, 1])
 _TERMS = frozenset(str(year) for year in range(2010, 2046))
-_IN = ("en", "em", "in", "fin", "f")
+_IN = ("en", "em", "in", "fin", "f", "ف")
 _EXPIRY_YEAR = re.compile(r"(?:20)?(?:2[4-9]|3\d)")
 
 

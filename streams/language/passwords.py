@@ -51,6 +51,8 @@ class Passwords:
         noun = bool(self.around.heat & NOUN)
         for start, end in self.around.known.spans(self.around.known.password, self.around.line) if noun else ():
             first, told = self.around.said(end), True
+            while first + 1 < count and self.around.word(first) in self.around.known.still:
+                first += 1  # "is still dandelion"
             if any(token.word in self.around.known.denials for token in self.around.words[start + 2 : end - 1]):
                 continue
             if first >= count:
