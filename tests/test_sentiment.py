@@ -131,3 +131,23 @@ def test_english_contractions_part_without_their_apostrophe() -> None:
     parted = [(token.word, text[token.start : token.end]) for token in words_of(text, "en")]
     assert parted == [(word, word) for word in ("i", "m", "sure", "it", "doesn", "t", "work")]
     assert [token.word for token in words_of("dont la facture", "fr")] == ["dont", "la", "facture"]
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "sign"),
+    [("ta aí o menu 😍", "pt", 1), ("le menu 😭", "fr", -1), ("the menu :(", "en", -1), ("the menu :-)", "en", 1)],
+)
+def test_signs_of_feeling_count_where_somebody_wrote(text: str, language: str, sign: int) -> None:
+    feeling = analyse(text, language, None).sentiment
+    assert feeling["score"] * sign > 0.25
+    assert feeling["because"][0] in text
+
+
+def test_signs_say_nothing_of_an_address_or_of_one_who_speaks() -> None:
+    assert analyse("see https://example.com/a", "en", None).sentiment["because"] == []
+    assert "😭" not in analyse("le menu 😭", "fr", "customer").sentiment["because"]
+
+
+@pytest.mark.parametrize(("drawn", "plain", "language"), [("adooooro", "adoro", "pt"), ("geniaaaal", "genial", "fr")])
+def test_a_word_drawn_out_weighs_what_it_weighs(drawn: str, plain: str, language: str) -> None:
+    assert analyse(drawn, language, None).sentiment["score"] == analyse(plain, language, None).sentiment["score"]

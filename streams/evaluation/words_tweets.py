@@ -14,6 +14,7 @@ from typing import Any
 from audio.errors import VigieError
 from streams.evaluation.words_scores import macro_f1
 from streams.evaluation.words_suite import SENTIMENTS
+from streams.language.lexicon import signs_in
 from streams.language.sentiment import label_of, sentiment
 from streams.language.text import words_of
 
@@ -30,7 +31,7 @@ def compare(folder: Path) -> dict[str, Any]:
         texts, labels = _read(folder / name, "val")
         train_texts, train_labels = _read(folder / name, "train")
         found = {
-            "built_in": [label_of(sentiment(words_of(text, language), language)["score"]) for text in texts],
+            "built_in": [_judged(text, language) for text in texts],
             "tfidf_logistic": _trained(train_texts, train_labels, texts),
         }
         if language == "en":
@@ -39,6 +40,10 @@ def compare(folder: Path) -> dict[str, Any]:
             way: round(macro_f1(Counter(zip(labels, said, strict=True))), 4) for way, said in found.items()
         }
     return report
+
+
+def _judged(text: str, language: str) -> str:
+    return label_of(sentiment(words_of(text, language), language, signs=signs_in(text))["score"])
 
 
 def _read(folder: Path, split: str) -> tuple[list[str], list[str]]:

@@ -6,6 +6,7 @@ words of Darija in Latin letters; a word that both have weighs what the language
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,7 @@ from streams.language.text import language_code, read_yaml, tokens
 MIXED_WITH = {"ar": "fr", "fr": "ar"}
 """The other language whose words may stand in a sentence of this one."""
 _STEM_MIN = 3
+_DRAWN_OUT = re.compile(r"([^\W\d])\1{2,}")
 _NOT_IN_ARABIC = 2.0
 """How bad a good word is that Darija negates around it: "makhdamch", of "khdam" (works)."""
 
@@ -78,6 +80,20 @@ def _idioms(content: Mapping[str, Any]) -> list[tuple[str, float]]:
     return [(pattern, float(weight)) for weight, listed in content["idioms"].items() for pattern in listed]
 
 
+@lru_cache(maxsize=1)
+def _signs() -> tuple[dict[str, float], re.Pattern[str]]:
+    weights = {
+        sign: float(weight) for weight, listed in read_yaml("lexicon/signs.yaml").items() for sign in listed.split()
+    }
+    return weights, re.compile("|".join(re.escape(sign) for sign in sorted(weights, key=len, reverse=True)))
+
+
+def signs_in(text: str) -> list[tuple[str, float]]:
+    """The signs of feeling of a written text, each once, with their weights: 😍, :-(."""
+    weights, any_sign = _signs()
+    return [(sign, weights[sign]) for sign in dict.fromkeys(any_sign.findall(text))]
+
+
 def _words(content: Mapping[str, Any], other: Mapping[str, Any], name: str) -> frozenset[str]:
     listed = f"{content.get(name, '')} {other.get(name, '')}"
     return frozenset(token.word for token in tokens(listed))
@@ -87,7 +103,7 @@ def _words(content: Mapping[str, Any], other: Mapping[str, Any], name: str) -> f
 def _weight(language: str, word: str) -> float:
     """The weight of a word as it stands, by its stem, without what Arabic writes onto it, or 0."""
     known = lexicon(language)
-    for form in forms(word):
+    for form in (*forms(word), *_shortened(word)):
         if (weight := _plain_weight(known, form)) is not None:
             return weight
     if not known.latin:
@@ -99,6 +115,13 @@ def _weight(language: str, word: str) -> float:
         if (weight := known.latin.get(form)) is not None and len(form) >= _STEM_MIN:
             return weight
     return _negated(known, spelled)
+
+
+def _shortened(word: str) -> tuple[str, ...]:
+    """A word drawn out, "adooooro", as it is otherwise written."""
+    if not _DRAWN_OUT.search(word):
+        return ()
+    return _DRAWN_OUT.sub(r"\1", word), _DRAWN_OUT.sub(r"\1\1", word)
 
 
 def _plain_weight(known: Lexicon, word: str) -> float | None:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from streams.language.backchannels import is_backchannel
 from streams.language.catalogue import Catalogue, default_catalogue, load_catalogue
+from streams.language.lexicon import signs_in
 from streams.language.patterns import Line
 from streams.language.phrases import Phrase, find_phrases
 from streams.language.sentiment import Sentiment, sentiment
@@ -47,7 +48,14 @@ class BuiltIn:
 
     def judge(self, utterances: Sequence[Heard]) -> list[Sentiment]:
         return [
-            sentiment(one.words, one.language, party=one.party, phrases=one.phrases, line=one.line)
+            sentiment(
+                one.words,
+                one.language,
+                party=one.party,
+                phrases=one.phrases,
+                line=one.line,
+                signs=signs_in(one.text) if one.party is None else (),
+            )
             for one in utterances
         ]
 

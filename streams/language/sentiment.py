@@ -69,19 +69,24 @@ def sentiment(
     party: str | None = None,
     phrases: Sequence[Phrase] = (),
     line: Line | None = None,
+    signs: Sequence[tuple[str, float]] = (),
 ) -> Sentiment:
-    """Sentiment of an utterance, given as its `tokens`, with its phrases; `line` where its `Line` has been made."""
+    """Sentiment of an utterance, given as its `tokens`, with its phrases; `line` where its `Line` has been made.
+
+    Where nobody is said to speak the text may be a written one: `signs` are its emoji (`signs_in`).
+    """
     evidence = evidence_of(words, lexicon(language), line or Line(words))
     if party is not None and words:
         return _weighed_by_party(words, language, evidence, party, phrases)
-    if not evidence:
+    told = [(item.said, item.weight) for item in evidence] + list(signs)
+    if not told:
         return Sentiment(score=0.0, confidence=NEUTRAL_CONFIDENCE if words else 0.0, because=[])
-    total = sum(item.weight for item in evidence)
-    size = sum(abs(item.weight) for item in evidence)
+    total = sum(weight for _, weight in told)
+    size = sum(abs(weight) for _, weight in told)
     agreement = abs(total) / size if size else 0.0
     confidence = (1 - math.exp(-size / 2)) * (0.5 + 0.5 * agreement)
-    told = sorted(evidence, key=lambda item: -abs(item.weight))
-    return Sentiment(score=squash(total), confidence=round(confidence, 3), because=_quoted(item.said for item in told))
+    told.sort(key=lambda item: -abs(item[1]))
+    return Sentiment(score=squash(total), confidence=round(confidence, 3), because=_quoted(said for said, _ in told))
 
 
 def _weighed_by_party(
