@@ -15,7 +15,8 @@ from streams.language import analyse, is_backchannel
 from streams.language.backchannels import is_hesitation
 from streams.language.catalogue import CATEGORIES, default_catalogue, load_catalogue, parse_catalogue
 from streams.language.fuzzy import Mender, distance, enough
-from streams.language.patterns import Line, PatternSet, arabizi, compile_pattern
+from streams.language.patterns import Line, PatternSet, compile_pattern
+from streams.language.spelling import arabizi
 from streams.language.phrases import find_phrases
 from streams.language.sentiment import LABELS, label_of
 from streams.language.text import LANGUAGES, tokens

@@ -115,7 +115,20 @@ def _mender(patterns: PatternSet[Said], code: str) -> Mender:
     def is_known(word: str) -> bool:
         return word in literals or word in common or word in words.words or words.weight(word) != 0
 
+    if patterns.latin_arabic:
+        # Of Latin letters the spelling that is compared has lost its vowels: one edit is too many, and was forgiven.
+        return Mender(literals, lambda word: word.isascii() or patterns.names(word) or is_known(word))
     return Mender(literals, is_known)
+
+
+_NAMED = re.compile(r"\{([a-z_0-9]+)\}")
+
+
+def _written_out(pattern: str, names: Mapping[str, str]) -> str:
+    """A bundled pattern with the alternatives that its file's `names` give for each {name}."""
+    while _NAMED.search(pattern):
+        pattern = _NAMED.sub(lambda name: f"({names[name[1]]})", pattern)
+    return pattern
 
 
 @lru_cache(maxsize=1)
@@ -123,10 +136,12 @@ def default_catalogue() -> Catalogue:
     entries = []
     for language in LANGUAGES:
         content = read_yaml(f"phrases/{language}.yaml")
+        names = content.get("names") or {}
         for category in CATEGORIES:
             listed = content[category]
             for given in listed if isinstance(listed, list) else [listed]:
-                say, unless = tuple(given["patterns"]), tuple(given.get("unless") or ())
+                say = tuple(_written_out(pattern, names) for pattern in given["patterns"])
+                unless = tuple(_written_out(pattern, names) for pattern in given.get("unless") or ())
                 entries.append(Entry(category, language, given["party"], say, unless))
     return Catalogue(tuple(entries), "default")
 
