@@ -45,18 +45,25 @@ _SIGNS_LETTERS_MIN = 3
 def spelled(word: str, *, stem: bool = False) -> str:
     """What a word is compared by; of a stem also the vowel at its end may go on and is left out."""
     if not word.isascii():
-        return _DRAWN_OUT.sub(r"\1", word.translate(_ARABIC_LETTERS)) if is_arabic(word) else word
+        return _arabic(word) if is_arabic(word) else word
     if word.isdigit() or word.startswith("["):
         return word
     short = _skeleton(word, stem)
     return short if len(short) >= SKELETON_LETTERS_MIN or (stem and len(short) >= _WORD_CHARS_MIN) else arabizi(word)
 
 
+def _arabic(word: str) -> str:
+    word = _DRAWN_OUT.sub(r"\1", word.translate(_ARABIC_LETTERS))
+    return word[:-1] if word.endswith("ا") and len(word) >= _ENDING_LETTERS_MIN else word
+
+
+_ENDING_LETTERS_MIN = 5
+"""A longer word is compared without the alif of "شخصيا" and "أغلقوا"."""
 _ARABIC_LETTERS = str.maketrans({"ث": "ت", "ذ": "د", "ظ": "ض", "گ": "ك", "ڭ": "ك", "ڤ": "ف", "پ": "ب", "ء": None})
 """Letters that Moroccan writers use for one another."""
 _TWO_SIGNS = (
     ("kh", "5"), ("gh", "8"), ("sh", "x"), ("ch", "x"), ("th", "t"), ("dh", "d"), ("ph", "f"), ("ck", "k"),
-    ("ou", "u"), ("oo", "u"), ("iy", "y"), ("yi", "y"),
+    ("ou", "u"), ("oo", "u"), ("yy", "Y"), ("ww", "W"), ("iy", "y"), ("yi", "y"),
 )  # fmt: skip
 _ONE_SIGN = str.maketrans({"7": "h", "9": "q", "6": "t", "c": "k", "2": None})
 _VOWELS = "aeiou3"
@@ -72,7 +79,9 @@ def _skeleton(word: str, stem: bool) -> str:
     found = []
     for at, sign in enumerate(word):
         beside = (at > 0 and word[at - 1] in _VOWELS) or (at < last and word[at + 1] in _VOWELS)
-        if sign in "iyuw" and beside and not (at == last and sign in "iu" and word[at - 1] not in "aeo3"):
+        if sign in "YW":
+            found.append(sign.lower())
+        elif sign in "iyuw" and beside and not (at == last and sign in "iu" and word[at - 1] not in "aeo3"):
             found.append("y" if sign in "iy" else "w")
         elif at == 0 and sign in _FIRST_VOWELS:
             found.append(_FIRST_VOWELS[sign])
@@ -80,7 +89,7 @@ def _skeleton(word: str, stem: bool) -> str:
             found.append("" if stem else _LAST_VOWELS[sign])
         elif sign == "w" or sign not in "aeiouy":
             found.append(sign)
-    return _DOUBLED.sub(r"\1", "".join(found))
+    return "".join(found)
 
 
 _FRONTS = ("و", "ف", "ال", "ب", "ل", "ك", "د", "وال", "فال", "بال", "كال", "دال", "لل", "ول", "فل", "بل", "وب", "وبال", "ولل")
