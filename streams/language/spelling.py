@@ -89,7 +89,9 @@ def _skeleton(word: str, stem: bool) -> str:
             found.append("" if stem else _LAST_VOWELS[sign])
         elif sign == "w" or sign not in "aeiouy":
             found.append(sign)
-    return "".join(found)
+    letters = "".join(found)
+    fewer = _DOUBLED.sub(r"\1", letters)
+    return fewer if len(fewer) >= SKELETON_LETTERS_MIN else letters
 
 
 _FRONTS = ("و", "ف", "ال", "ب", "ل", "ك", "د", "وال", "فال", "بال", "كال", "دال", "لل", "ول", "فل", "بل", "وب", "وبال", "ولل")
