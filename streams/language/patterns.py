@@ -50,6 +50,8 @@ class _Part:
     text: str
     anchors: frozenset[str] | None
     """None: nothing here is needed for a match."""
+    front: str = ""
+    """The expression that `text` begins with, for what may be written onto the front of a word."""
 
 
 def compile_pattern(pattern: str, *, latin_arabic: bool = False) -> Compiled:
@@ -94,7 +96,7 @@ class _PatternReader:
             raise ValueError(f"brackets do not match in pattern {self.pattern[:40]!r}")
         if any(not branch.text for branch in branches):
             raise ValueError(f"pattern {self.pattern[:40]!r} has an empty alternative")
-        text = "|".join(branch.text for branch in branches)
+        text = "|".join(_by_front(branches))
         anchors: frozenset[str] | None = frozenset()
         for branch in branches:
             anchors = None if anchors is None or branch.anchors is None else anchors | branch.anchors
@@ -103,15 +105,17 @@ class _PatternReader:
     def _sequence(self, closing: str | None) -> _Part:
         text: list[str] = []
         best: frozenset[str] | None = None
+        front: str | None = None
         while self.at < len(self.parts) and self.parts[self.at] not in ("|", ")", "]"):
             part = self._item()
             text.append(part.text)
+            front = part.front if front is None else front
             if part.anchors is not None and (best is None or _cost(part.anchors) < _cost(best)):
                 best = part.anchors
         ends = self.parts[self.at] if self.at < len(self.parts) else None
         if ends in (")", "]") and ends != closing:
             raise ValueError(f"brackets do not match in pattern {self.pattern[:40]!r}")
-        return _Part("".join(text), best)
+        return _Part("".join(text), best, front or "")
 
     def _item(self) -> _Part:
         part = self.parts[self.at]
@@ -141,15 +145,27 @@ class _PatternReader:
         if self.latin_arabic:
             found = [spelled(word, stem=stem and word is found[-1]) for word in found]
         if verb:
-            fronted = [verb_front_of(found[0]) + re.escape(found[0]), *map(re.escape, found[1:])]
+            front, latters = verb_front_of(found[0]), found[1:]
+            fronted = [front + re.escape(found[0]), *map(re.escape, latters)]
         else:
-            fronted = [("" if bare else front_of(word, self.latin_arabic)) + re.escape(word) for word in found]
+            fronts = ["" if bare else front_of(word, self.latin_arabic) for word in found]
+            front = fronts[0]
+            fronted = [before + re.escape(word) for before, word in zip(fronts, found, strict=True)]
         keys = [*found[:-1], found[-1] + ("~" if stem else "")]
         if verb:
             keys[0] = f"+{keys[0]}"
         self.literals.update(key for key in keys if not key.startswith("+") and not key.endswith("~"))
         rarest = min(keys, key=lambda key: _cost((key,)))
-        return _Part(" ".join(fronted) + ("[^ ]*" if stem else "") + " ", frozenset((rarest,)))
+        return _Part(" ".join(fronted) + ("[^ ]*" if stem else "") + " ", frozenset((rarest,)), front)
+
+
+def _by_front(branches: Sequence[_Part]) -> Iterator[str]:
+    """The branches' expressions, those that begin alike as one: what they begin with is then tried once, not for each."""
+    alike: dict[str, list[str]] = {}
+    for branch in branches:
+        alike.setdefault(branch.front, []).append(branch.text[len(branch.front) :])
+    for front, texts in alike.items():
+        yield front + (f"(?:{'|'.join(texts)})" if front and len(texts) > 1 else "|".join(texts))
 
 
 def _cost(words: Iterable[str]) -> float:
