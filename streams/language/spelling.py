@@ -54,7 +54,8 @@ def spelled(word: str, *, stem: bool = False) -> str:
 
 def _arabic(word: str) -> str:
     word = _DRAWN_OUT.sub(r"\1", word.translate(_ARABIC_LETTERS))
-    return word[:-1] if word.endswith("ا") and len(word) >= _ENDING_LETTERS_MIN else word
+    ending = word.endswith("ا") and len(word) >= _ENDING_LETTERS_MIN and not word.endswith("خطا")
+    return word[:-1] if ending else word
 
 
 _ENDING_LETTERS_MIN = 5
