@@ -54,6 +54,8 @@ def spelled(word: str, *, stem: bool = False) -> str:
 
 def _arabic(word: str) -> str:
     word = _DRAWN_OUT.sub(r"\1", word.translate(_ARABIC_LETTERS))
+    if word == "اللي":
+        return "لي"
     ending = word.endswith("ا") and len(word) >= _ENDING_LETTERS_MIN and not word.endswith("خطا")
     return word[:-1] if ending else word
 
