@@ -17,7 +17,7 @@ An entry for a category and language that the bundled files have adds to theirs;
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +28,7 @@ from audio.errors import VigieError
 from streams.alerts.metrics import PHRASE_CATEGORIES
 from streams.alerts.reading import FILE_BYTES_MAX, Reader, RuleFileError, compose
 from streams.language.fuzzy import Mender
+from streams.language.identify import is_darija
 from streams.language.lexicon import MIXED_WITH, lexicon
 from streams.language.patterns import PatternSet, compile_pattern
 from streams.language.text import LANGUAGES, language_code, read_yaml, tokens
@@ -69,6 +70,8 @@ class LanguagePhrases:
     entries: tuple[Entry, ...]
     sets: tuple[PatternSet[Said], ...]
     menders: tuple[Mender, ...]
+    guests: tuple[Callable[[str], bool] | None, ...]
+    """For the phrases of a language that is mixed in: tells the words that show that it is."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ def _compile(entries: Sequence[Entry], codes: Sequence[str]) -> LanguagePhrases:
     found: list[Entry] = []
     sets: list[PatternSet[Said]] = []
     menders: list[Mender] = []
+    guests: list[Callable[[str], bool] | None] = []
     for code in codes:
         patterns: list[tuple[str, Said]] = []
         for entry in entries:
@@ -103,9 +107,10 @@ def _compile(entries: Sequence[Entry], codes: Sequence[str]) -> LanguagePhrases:
                 found.append(entry)
                 patterns += [(pattern, Said(number, False)) for pattern in entry.say]
                 patterns += [(pattern, Said(number, True)) for pattern in entry.unless]
-        sets.append(PatternSet(patterns, latin_arabic=codes[0] == "ar" == code))
+        sets.append(PatternSet(patterns, latin_arabic=code == "ar"))
         menders.append(_mender(sets[-1], code))
-    return LanguagePhrases(tuple(found), tuple(sets), tuple(menders))
+        guests.append(is_darija if code == "ar" and codes[0] != "ar" else None)
+    return LanguagePhrases(tuple(found), tuple(sets), tuple(menders), tuple(guests))
 
 
 def _mender(patterns: PatternSet[Said], code: str) -> Mender:

@@ -17,9 +17,9 @@ from functools import lru_cache
 from typing import Generic, TypeVar
 
 from streams.language.spelling import (
+    SKELETON_LETTERS_MIN,
     forms,
     front_of,
-    is_arabic,
     spelled,
     verb_forms,
     verb_front_of,
@@ -143,20 +143,28 @@ class _PatternReader:
         self.words += 1
         stem, verb, bare = part.endswith("~"), part.startswith("+"), part.startswith("=")
         if self.latin_arabic:
-            found = [spelled(word, stem=stem and word is found[-1]) for word in found]
+            found = [spelled(word, stem=stem and word is found[-1], verb=verb and word is found[0]) for word in found]
         if verb:
             front, latters = verb_front_of(found[0]), found[1:]
             fronted = [front + re.escape(found[0]), *map(re.escape, latters)]
         else:
             fronts = ["" if bare else front_of(word, self.latin_arabic) for word in found]
             front = fronts[0]
-            fronted = [before + re.escape(word) for before, word in zip(fronts, found, strict=True)]
+            fronted = [before + self._apart(word) for before, word in zip(fronts, found, strict=True)]
         keys = [*found[:-1], found[-1] + ("~" if stem else "")]
         if verb:
             keys[0] = f"+{keys[0]}"
         self.literals.update(key for key in keys if not key.startswith("+") and not key.endswith("~"))
         rarest = min(keys, key=lambda key: _cost((key,)))
-        return _Part(" ".join(fronted) + ("[^ ]*" if stem else "") + " ", frozenset((rarest,)), front)
+        anchors = {rarest, rarest[1:]} if self._has_article(rarest.removesuffix("~")) else {rarest}
+        return _Part(" ".join(fronted) + ("[^ ]*" if stem else "") + " ", frozenset(anchors), front)
+
+    def _has_article(self, word: str) -> bool:
+        return self.latin_arabic and word[0] == "l" and word.isascii() and len(word) > SKELETON_LETTERS_MIN
+
+    def _apart(self, word: str) -> str:
+        """The expression of a word, whose article may stand apart: "lcontrat", "l'contrat"."""
+        return f"l ?{re.escape(word[1:])}" if self._has_article(word) else re.escape(word)
 
 
 def _by_front(branches: Sequence[_Part]) -> Iterator[str]:

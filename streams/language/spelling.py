@@ -15,6 +15,7 @@ _ARABIC = re.compile(r"[\u0600-\u06ff]")
 _DOUBLED = re.compile(r"([a-z0-9])\1+")
 _DRAWN_OUT = re.compile(r"(.)\1{2,}")
 _WORD_CHARS_MIN = 2
+VERB_CHARS_MIN = 2
 SKELETON_LETTERS_MIN = 3
 """A word of fewer consonants is compared with its vowels: they are all there is to tell it by."""
 
@@ -42,14 +43,14 @@ _SIGNS_LETTERS_MIN = 3
 
 
 @lru_cache(maxsize=50_000)
-def spelled(word: str, *, stem: bool = False) -> str:
+def spelled(word: str, *, stem: bool = False, verb: bool = False) -> str:
     """What a word is compared by; of a stem also the vowel at its end may go on and is left out."""
     if not word.isascii():
         return _arabic(word) if is_arabic(word) else word
     if word.isdigit() or word.startswith("["):
         return word
     short = _skeleton(word, stem)
-    return short if len(short) >= SKELETON_LETTERS_MIN or (stem and len(short) >= _WORD_CHARS_MIN) else arabizi(word)
+    return short if len(short) >= (VERB_CHARS_MIN if stem or verb else SKELETON_LETTERS_MIN) else arabizi(word)
 
 
 def _arabic(word: str) -> str:
@@ -97,7 +98,10 @@ def _skeleton(word: str, stem: bool) -> str:
     return fewer if len(fewer) >= SKELETON_LETTERS_MIN else letters
 
 
-_FRONTS = ("و", "ف", "ال", "ب", "ل", "ك", "د", "وال", "فال", "بال", "كال", "دال", "لل", "ول", "فل", "بل", "وب", "وبال", "ولل")
+_FRONTS = (
+    *("و", "ف", "ال", "ب", "ل", "ك", "د", "وال", "فال", "بال"),
+    *("كال", "دال", "لل", "ول", "فل", "بل", "وب", "وبال", "ولل"),
+)
 _LATIN_FRONTS = ("l", "3l", "w", "f", "b", "d", "wl", "fl", "bl", "dl", "ll")
 _ARABIC_FRONT = "(?:" + "|".join(sorted(_FRONTS, key=len, reverse=True)) + ")?"
 _LATIN_FRONT = "(?:(?:3l|[wfbdl]?l|[wfbd]) ?|(?:al|el|la|le|les) )?"
