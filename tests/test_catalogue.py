@@ -15,10 +15,11 @@ from streams.language import analyse, is_backchannel
 from streams.language.backchannels import is_hesitation
 from streams.language.catalogue import CATEGORIES, default_catalogue, load_catalogue, parse_catalogue
 from streams.language.fuzzy import Mender, distance, enough
-from streams.language.patterns import Line, PatternSet, arabizi, compile_pattern
+from streams.language.patterns import Line, PatternSet, compile_pattern
 from streams.language.phrases import find_phrases
 from streams.language.sentiment import LABELS, label_of
-from streams.language.text import LANGUAGES, tokens
+from streams.language.spelling import arabizi, spelled
+from streams.language.text import LANGUAGES, fold, tokens
 
 OWN = """version: 1
 extends: default
@@ -119,6 +120,53 @@ def test_a_pattern_that_could_match_anything_or_nothing_is_refused(pattern: str)
 @pytest.mark.parametrize("spellings", [("mezyan", "mzyan", "mezian"), ("bezzaf", "bzaf"), ("kheddam", "khdam")])
 def test_the_many_spellings_of_arabizi_are_one(spellings: tuple[str, ...]) -> None:
     assert len({arabizi(word) for word in spellings}) == 1
+
+
+@pytest.mark.parametrize(
+    "spellings",
+    [
+        ("3ayet", "3eyyett", "3iyt", "ayet"),
+        ("mochkil", "mouchkel", "mchkil"),
+        ("mas2oul", "masoul", "mes2ol"),
+        ("d9i9a", "dqiqa", "da9i9a"),
+        ("شخصيا", "شخصي"),
+        ("بزاااف", "بزاف"),
+        ("نثق", "نتق"),
+    ],
+)
+def test_darija_is_compared_by_its_consonants(spellings: tuple[str, ...]) -> None:
+    assert len({spelled(word) for word in spellings}) == 1
+
+
+@pytest.mark.parametrize("words", [("chef", "chouf"), ("خط", "خطأ"), ("dir", "dar"), ("golti", "goltou"), ("2", "3")])
+def test_short_words_keep_what_tells_them_apart(words: tuple[str, str]) -> None:
+    assert spelled(fold(words[0])) != spelled(fold(words[1]))
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "matches"),
+    [
+        ("+3ayet~ .. merrat", "ma kan3eyyetch ghir jouj merrat", True),
+        ("+عيط~", "وغنعيط ليكم", True),
+        ("+عيط~", "الخياط", False),
+        ("+chouf", "ghadi nchouf", True),
+        ("+chouf", "lchef", False),
+        ("modir", "m3a l modir dyalkom", True),
+        ("مدير", "وبالمدير ديالكم", True),
+        ("=الو", "والو", False),
+        ("الو", "والو", True),
+    ],
+)
+def test_patterns_of_arabic_know_its_fronts(pattern: str, text: str, matches: bool) -> None:
+    patterns = PatternSet([(pattern, None)], latin_arabic=True)
+    assert bool(list(patterns.search(Line(tokens(text))))) is matches
+
+
+def test_darija_is_looked_for_in_french_that_has_some() -> None:
+    assert "escalation" in categories("bonjour bghit nhder m3a lmas2oul dyalkom", "fr", "customer")
+    known = default_catalogue().of("fr")
+    assert [guest is not None and guest("bonjour") for guest in known.guests] == [False, False]
+    assert [guest is not None and guest("bghit") for guest in known.guests] == [False, True]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ An entry for a category and language that the bundled files have adds to theirs;
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +28,7 @@ from audio.errors import VigieError
 from streams.alerts.metrics import PHRASE_CATEGORIES
 from streams.alerts.reading import FILE_BYTES_MAX, Reader, RuleFileError, compose
 from streams.language.fuzzy import Mender
+from streams.language.identify import is_darija
 from streams.language.lexicon import MIXED_WITH, lexicon
 from streams.language.patterns import PatternSet, compile_pattern
 from streams.language.text import LANGUAGES, language_code, read_yaml, tokens
@@ -69,6 +70,8 @@ class LanguagePhrases:
     entries: tuple[Entry, ...]
     sets: tuple[PatternSet[Said], ...]
     menders: tuple[Mender, ...]
+    guests: tuple[Callable[[str], bool] | None, ...]
+    """For the phrases of a language that is mixed in: tells the words that show that it is."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +98,7 @@ def _compile(entries: Sequence[Entry], codes: Sequence[str]) -> LanguagePhrases:
     found: list[Entry] = []
     sets: list[PatternSet[Said]] = []
     menders: list[Mender] = []
+    guests: list[Callable[[str], bool] | None] = []
     for code in codes:
         patterns: list[tuple[str, Said]] = []
         for entry in entries:
@@ -103,9 +107,10 @@ def _compile(entries: Sequence[Entry], codes: Sequence[str]) -> LanguagePhrases:
                 found.append(entry)
                 patterns += [(pattern, Said(number, False)) for pattern in entry.say]
                 patterns += [(pattern, Said(number, True)) for pattern in entry.unless]
-        sets.append(PatternSet(patterns, latin_arabic=codes[0] == "ar" == code))
+        sets.append(PatternSet(patterns, latin_arabic=code == "ar"))
         menders.append(_mender(sets[-1], code))
-    return LanguagePhrases(tuple(found), tuple(sets), tuple(menders))
+        guests.append(is_darija if code == "ar" and codes[0] != "ar" else None)
+    return LanguagePhrases(tuple(found), tuple(sets), tuple(menders), tuple(guests))
 
 
 def _mender(patterns: PatternSet[Said], code: str) -> Mender:
@@ -115,7 +120,20 @@ def _mender(patterns: PatternSet[Said], code: str) -> Mender:
     def is_known(word: str) -> bool:
         return word in literals or word in common or word in words.words or words.weight(word) != 0
 
+    if patterns.latin_arabic:
+        # Of Latin letters the spelling that is compared has lost its vowels: one edit is too many, and was forgiven.
+        return Mender(literals, lambda word: word.isascii() or patterns.names(word) or is_known(word))
     return Mender(literals, is_known)
+
+
+_NAMED = re.compile(r"\{([a-z_0-9]+)\}")
+
+
+def _written_out(pattern: str, names: Mapping[str, str]) -> str:
+    """A bundled pattern with the alternatives that its file's `names` give for each {name}."""
+    while _NAMED.search(pattern):
+        pattern = _NAMED.sub(lambda name: f"({names[name[1]]})", pattern)
+    return pattern
 
 
 @lru_cache(maxsize=1)
@@ -123,10 +141,12 @@ def default_catalogue() -> Catalogue:
     entries = []
     for language in LANGUAGES:
         content = read_yaml(f"phrases/{language}.yaml")
+        names = content.get("names") or {}
         for category in CATEGORIES:
             listed = content[category]
             for given in listed if isinstance(listed, list) else [listed]:
-                say, unless = tuple(given["patterns"]), tuple(given.get("unless") or ())
+                say = tuple(_written_out(pattern, names) for pattern in given["patterns"])
+                unless = tuple(_written_out(pattern, names) for pattern in given.get("unless") or ())
                 entries.append(Entry(category, language, given["party"], say, unless))
     return Catalogue(tuple(entries), "default")
 

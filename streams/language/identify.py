@@ -72,8 +72,17 @@ def _own_words(code: str) -> frozenset[str]:
 
 
 def _arabizi_share(spoken: list[str]) -> float:
-    known = _arabizi_words()
-    return sum(word in known or _is_figured(word) for word in spoken) / len(spoken)
+    return sum(_is_arabizi(word) for word in spoken) / len(spoken)
+
+
+def _is_arabizi(word: str) -> bool:
+    return word in _arabizi_words() or _is_figured(word)
+
+
+@lru_cache(maxsize=20_000)
+def is_darija(word: str) -> bool:
+    """Whether a word is in Arabic script, or Moroccan Arabic in Latin letters and no word of another language."""
+    return _ARABIC.match(word) is not None or _is_arabizi(word)
 
 
 def _is_figured(word: str) -> bool:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from streams.language.patterns import PatternSet, arabizi, forms, is_arabic
+from streams.language.patterns import PatternSet
+from streams.language.spelling import arabizi, forms, is_arabic
 from streams.language.text import language_code, read_yaml, tokens
 
 MIXED_WITH = {"ar": "fr", "fr": "ar"}

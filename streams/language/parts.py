@@ -18,7 +18,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.language.patterns import arabizi, forms, is_arabic
+from streams.language.spelling import arabizi, forms, is_arabic
 
 SLOTS = 1 << 15
 """Slots a language; its twenty thousand parts share few of them."""

@@ -4,8 +4,8 @@ Each pattern has words that it cannot match without; it is filed under the rares
 own words call up the patterns filed under them, and only those are run, as regular expressions over the joined words.
 Rarity is guessed from a list of frequent words and from length. A pattern without any such word is run each time.
 
-Arabic words are matched with what is written onto their front (و ف ب ل ال), and Latin letters that stand for Arabic
-(arabizi) by a spelling that makes one of the many in use: "mezyan", "mzyan" and "mziane" are one word.
+Arabic words are matched with what is written onto their front (و ف ب ل ال), Darija in Latin letters too, and there by a
+spelling that makes one of the many in use (see `spelling.py`). `+stem` is a verb with what Arabic puts before it.
 """
 
 from __future__ import annotations
@@ -16,58 +16,27 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Generic, TypeVar
 
+from streams.language.spelling import (
+    SKELETON_LETTERS_MIN,
+    forms,
+    front_of,
+    spelled,
+    verb_forms,
+    verb_front_of,
+)
 from streams.language.text import Token, tokens
 
 GAP_WORDS = 3
 """Words that a bare ".." of a pattern may skip."""
 GAP_WORDS_MAX = 12
-ALTERNATIVES_MAX = 400
+ALTERNATIVES_MAX = 800
 _PART = re.compile(r"\.\.\d*|[()\[\]|^$]|[^\s()\[\]|^$]+")
-_ARABIC = re.compile(r"[\u0600-\u06ff]")
-_CLITICS = "(?:[وف]?(?:[بلك]?ال|لل|[بلك])?)"
-_DOUBLED = re.compile(r"([a-z])\1+")
-_FRONTS = re.compile(r"[وف]?(?:[بك]?ال|لل|[بلك])?")
-_WORD_CHARS_MIN = 2
-
 Payload = TypeVar("Payload")
-
-
-def is_arabic(word: str) -> bool:
-    return _ARABIC.match(word) is not None
-
-
-@lru_cache(maxsize=20_000)
-def arabizi(word: str) -> str:
-    """One spelling for the many of a Darija word in Latin letters; Arabic script comes back as it is."""
-    if not word.isascii():
-        return word
-    for sign, plain in (("kh", "5"), ("gh", "8"), ("sh", "x"), ("ch", "x"), ("ou", "u"), ("oo", "u")):
-        word = word.replace(sign, plain)
-    word = word.translate(_SIGNS if len(word) > _SIGNS_LETTERS_MIN else _SHORT_SIGNS)
-    return _DOUBLED.sub(r"\1", word) or word
-
-
-_SIGNS = str.maketrans({"7": "h", "9": "q", "3": "a", "y": "i", "o": "u", "e": None, "2": None})
-_SHORT_SIGNS = str.maketrans({"7": "h", "9": "q", "3": "a", "y": "i", "o": "u"})
-_SIGNS_LETTERS_MIN = 3
-"""In a word of so many letters or fewer, "e" and "2" are all there is to tell it by."""
-
-
-@lru_cache(maxsize=50_000)
-def forms(word: str) -> tuple[str, ...]:
-    """The word, and for Arabic script the words it may be without what is written onto its front."""
-    if not is_arabic(word):
-        return (word,)
-    found = [word]
-    for front in ("و", "ف", "ال", "ب", "ل", "ك", "وال", "فال", "بال", "كال", "لل", "وب", "ول", "وبال", "ولل"):
-        if word.startswith(front) and len(word) - len(front) >= _WORD_CHARS_MIN:
-            found.append(word[len(front) :])
-    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A pattern as a regular expression, with the words (`stem~` for stems) of which a match needs one."""
+    """A pattern as a regular expression, with the words (`stem~` for stems, `+verb`) of which a match needs one."""
 
     source: str
     expression: re.Pattern[str]
@@ -81,13 +50,16 @@ class _Part:
     text: str
     anchors: frozenset[str] | None
     """None: nothing here is needed for a match."""
+    front: str = ""
+    """The expression that `text` begins with, for what may be written onto the front of a word."""
 
 
 def compile_pattern(pattern: str, *, latin_arabic: bool = False) -> Compiled:
     """One pattern; the language is that of `streams.language.text.compile_patterns`.
 
     Words with `(a|b c)` alternatives, `[x]` optional parts, `_` any word, `..` up to three words (`..5` up to five),
-    `stem~` any word that begins so, `^` and `$` the ends of the utterance.
+    `stem~` any word that begins so, `+stem` and `+stem~` an Arabic verb in any person, `=word` an Arabic word
+    with nothing on its front, `^` and `$` the ends of the utterance.
 
     Raises:
         ValueError: the pattern is empty, too long, or its brackets do not match.
@@ -124,7 +96,7 @@ class _PatternReader:
             raise ValueError(f"brackets do not match in pattern {self.pattern[:40]!r}")
         if any(not branch.text for branch in branches):
             raise ValueError(f"pattern {self.pattern[:40]!r} has an empty alternative")
-        text = "|".join(branch.text for branch in branches)
+        text = "|".join(_by_front(branches))
         anchors: frozenset[str] | None = frozenset()
         for branch in branches:
             anchors = None if anchors is None or branch.anchors is None else anchors | branch.anchors
@@ -133,15 +105,17 @@ class _PatternReader:
     def _sequence(self, closing: str | None) -> _Part:
         text: list[str] = []
         best: frozenset[str] | None = None
+        front: str | None = None
         while self.at < len(self.parts) and self.parts[self.at] not in ("|", ")", "]"):
             part = self._item()
             text.append(part.text)
+            front = part.front if front is None else front
             if part.anchors is not None and (best is None or _cost(part.anchors) < _cost(best)):
                 best = part.anchors
         ends = self.parts[self.at] if self.at < len(self.parts) else None
         if ends in (")", "]") and ends != closing:
             raise ValueError(f"brackets do not match in pattern {self.pattern[:40]!r}")
-        return _Part("".join(text), best)
+        return _Part("".join(text), best, front or "")
 
     def _item(self) -> _Part:
         part = self.parts[self.at]
@@ -167,19 +141,45 @@ class _PatternReader:
         if not found:
             raise ValueError(f"pattern {self.pattern[:40]!r} holds {part[:20]!r}, which is no word")
         self.words += 1
+        stem, verb, bare = part.endswith("~"), part.startswith("+"), part.startswith("=")
         if self.latin_arabic:
-            found = [arabizi(word) for word in found]
-        fronted = [(_CLITICS if is_arabic(word) else "") + re.escape(word) for word in found]
-        stem = part.endswith("~")
+            found = [spelled(word, stem=stem and word is found[-1], verb=verb and word is found[0]) for word in found]
+        if verb:
+            front, latters = verb_front_of(found[0]), found[1:]
+            fronted = [front + re.escape(found[0]), *map(re.escape, latters)]
+        else:
+            fronts = ["" if bare else front_of(word, self.latin_arabic) for word in found]
+            front = fronts[0]
+            fronted = [before + self._apart(word) for before, word in zip(fronts, found, strict=True)]
         keys = [*found[:-1], found[-1] + ("~" if stem else "")]
-        self.literals.update(key for key in keys if not key.endswith("~"))
+        if verb:
+            keys[0] = f"+{keys[0]}"
+        self.literals.update(key for key in keys if not key.startswith("+") and not key.endswith("~"))
         rarest = min(keys, key=lambda key: _cost((key,)))
-        return _Part(" ".join(fronted) + ("[^ ]*" if stem else "") + " ", frozenset((rarest,)))
+        anchors = {rarest, rarest[1:]} if self._has_article(rarest.removesuffix("~")) else {rarest}
+        return _Part(" ".join(fronted) + ("[^ ]*" if stem else "") + " ", frozenset(anchors), front)
+
+    def _has_article(self, word: str) -> bool:
+        return self.latin_arabic and word[0] == "l" and word.isascii() and len(word) > SKELETON_LETTERS_MIN
+
+    def _apart(self, word: str) -> str:
+        """The expression of a word, whose article may stand apart: "lcontrat", "l'contrat"."""
+        return f"l ?{re.escape(word[1:])}" if self._has_article(word) else re.escape(word)
+
+
+def _by_front(branches: Sequence[_Part]) -> Iterator[str]:
+    """The branches' expressions, those that begin alike as one: what they begin with is then tried once, not for each."""
+    alike: dict[str, list[str]] = {}
+    for branch in branches:
+        alike.setdefault(branch.front, []).append(branch.text[len(branch.front) :])
+    for front, texts in alike.items():
+        yield front + (f"(?:{'|'.join(texts)})" if front and len(texts) > 1 else "|".join(texts))
 
 
 def _cost(words: Iterable[str]) -> float:
     """How many utterances of a thousand have one of these words, by a guess."""
-    return sum(_FREQUENT_COST if word in _FREQUENT else max(0.1, 8.0 / 2 ** (len(word) - 2)) for word in words)
+    plain = [word.strip("+~") for word in words]
+    return sum(_FREQUENT_COST if word in _FREQUENT else max(0.1, 8.0 / 2 ** (len(word) - 2)) for word in plain)
 
 
 _FREQUENT_COST = 60.0
@@ -222,13 +222,17 @@ class PatternSet(Generic[Payload]):
         self._stem_lengths = sorted({len(stem) for stem in self._by_stem})
         self._called = lru_cache(maxsize=20_000)(self._call_up)
 
+    def names(self, word: str) -> bool:
+        """Whether a pattern may need this word."""
+        return bool(self._called(word))
+
     def __len__(self) -> int:
         return len(self._all)
 
     def _call_up(self, word: str) -> tuple[int, ...]:
         """The patterns filed under one word."""
         called: list[int] = []
-        for form in forms(word):
+        for form in (*forms(word, self.latin_arabic), *verb_forms(word)):
             called += self._by_word.get(form, ())
             for length in self._stem_lengths:
                 if length > len(form):
@@ -256,7 +260,7 @@ class PatternSet(Generic[Payload]):
 
 
 class Line:
-    """An utterance's words, once as they are and once in the one spelling of arabizi; made when asked for."""
+    """An utterance's words, once as they are and once in the one spelling of Arabic; made when asked for."""
 
     __slots__ = ("_arabic", "_plain", "tokens")
 
@@ -269,7 +273,7 @@ class Line:
         if not latin_arabic:
             return self._plain
         if self._arabic is None:
-            self._arabic = _Joined([arabizi(word) for word in self._plain.words])
+            self._arabic = _Joined([spelled(word) for word in self._plain.words])
         return self._arabic
 
     def words(self, latin_arabic: bool = False) -> list[str]:

@@ -73,6 +73,9 @@ def _matches(known: LanguagePhrases, line: Line) -> list[Match]:
     said: list[Match] = []
     taken_back: set[tuple[str, str]] = set()
     for number, patterns in enumerate(known.sets):
+        is_guest = known.guests[number]
+        if is_guest is not None and not any(map(is_guest, line.words())):
+            continue
         for first, end, what in (*patterns.search(line), *_misheard(known, number, line)):
             if what.taken_back:
                 entry = known.entries[what.entry]
