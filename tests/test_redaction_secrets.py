@@ -63,6 +63,8 @@ def test_every_kind_is_there_often_enough(language: str) -> None:
         ("en", "three times for the same blood test", None),
         ("pt", "moro em 1250 096 lisboa", None),
         ("fr", "un deux un deux vous m'entendez", None),
+        ("en", "my password is very simple", None),
+        ("en", "my password is very simple dandelion", "my password is very simple [password]"),
     ],
 )
 def test_forms(language: str, text: str, redacted: str | None) -> None:

@@ -27,7 +27,7 @@ CERTAIN_AT = frozenset(
 """Words that mean nothing but "@"."""
 FUZZY_CHARS_MIN = 5
 """Shorter words have too many neighbours ("code", "mode", "core")."""
-ASKED_WORDS_MAX = 3
+ASKED_WORDS_MAX = 5
 """So many words may follow in the question ("the password on the account")."""
 SEEN_WORDS_MAX = 50_000
 _VOWELS = "aeiouاويةه"

@@ -130,7 +130,8 @@ class Dictated:
     def _looks_like(self, run: NumberRun) -> str | None:
         """What a number that nothing announced is by its form and its neighbours."""
         known, around = self.around.known, self.around
-        near = [around.line.tokens[at].word for at in range(max(0, run.first - 3), run.first)]
+        before = [around.line.tokens[at].word for at in range(max(0, run.first - 5), run.first)]
+        near = before[-3:]
         sizes = [len(group) for group in run.groups]
         if (
             not known.cards.isdisjoint(near)
@@ -139,7 +140,7 @@ class Dictated:
             and not YEAR.fullmatch(run.digits)
         ):
             return "card"  # "my card 4471"
-        if not known.backs.isdisjoint(near) and len(run.digits) == 3:
+        if not known.backs.isdisjoint(before) and len(run.digits) == 3:
             return "cvv"  # "on the back it says 503"
         figures = not any(part.spoken for part in run.parts) and around.word(run.first).isdecimal()
         loose = any(a.kind == "open" for a in around.announced) or self.expected == "open"
@@ -318,5 +319,6 @@ class Dictated:
 def is_count(digits: str) -> bool:
     """Whether somebody counts: "one two three four", "one two one two"."""
     half = digits[: len(digits) // 2]
-    rising = digits[0] == "1" and all(0 < int(after) - int(before) <= 2 for before, after in pairwise(digits))
+    steps = [int(after) - int(before) for before, after in pairwise(digits)]
+    rising = digits[0] == "1" and all(0 < step <= 2 for step in steps) and steps.count(2) <= 1  # one misheard
     return rising or ("123456789".startswith(half) and digits == half * 2)

@@ -49,11 +49,17 @@ class Passwords:
         follows = told = False
         count = len(self.around.words)
         noun = bool(self.around.heat & NOUN)
+        nouns = dict(self.around.known.spans(self.around.known.password_noun, self.around.line)) if noun else {}
         for start, end in self.around.known.spans(self.around.known.password, self.around.line) if noun else ():
             first, told = self.around.said(end), True
-            while first + 1 < count and self.around.word(first) in self.around.known.still:
+            at = first
+            while self.around.word(first) in self.around.known.still:
                 first += 1  # "is still dandelion"
-            if any(token.word in self.around.known.denials for token in self.around.words[start + 2 : end - 1]):
+            if first >= count > at:
+                continue  # "is very simple"
+            if any(
+                token.word in self.around.known.denials for token in self.around.words[nouns.get(start, end) : end - 1]
+            ):
                 continue
             if first >= count:
                 follows = True
