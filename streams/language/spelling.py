@@ -118,6 +118,7 @@ def front_of(word: str, latin_arabic: bool) -> str:
 @lru_cache(maxsize=50_000)
 def forms(word: str, latin_arabic: bool = False) -> tuple[str, ...]:
     """The word, and the words it may be without what is written onto its front."""
+    fronts: tuple[str, ...]
     if not is_arabic(word):
         if not latin_arabic or not word.isascii():
             return (word,)
