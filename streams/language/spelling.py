@@ -54,7 +54,7 @@ def spelled(word: str, *, stem: bool = False, verb: bool = False) -> str:
 
 
 def _arabic(word: str) -> str:
-    word = _DRAWN_OUT.sub(r"\1", word.translate(_ARABIC_LETTERS))
+    word = _DRAWN_OUT.sub(r"\1", word.translate(_ARABIC_LETTERS)) or word
     if word == "اللي":
         return "لي"
     ending = word.endswith("ا") and len(word) >= _ENDING_LETTERS_MIN and not word.endswith("خطا")
