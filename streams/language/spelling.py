@@ -54,7 +54,7 @@ def spelled(word: str, *, stem: bool = False, verb: bool = False) -> str:
 
 
 def _arabic(word: str) -> str:
-    word = _DRAWN_OUT.sub(r"\1", word.translate(_ARABIC_LETTERS))
+    word = _DRAWN_OUT.sub(r"\1", word.translate(_ARABIC_LETTERS)) or word
     if word == "اللي":
         return "لي"
     ending = word.endswith("ا") and len(word) >= _ENDING_LETTERS_MIN and not word.endswith("خطا")
@@ -118,6 +118,7 @@ def front_of(word: str, latin_arabic: bool) -> str:
 @lru_cache(maxsize=50_000)
 def forms(word: str, latin_arabic: bool = False) -> tuple[str, ...]:
     """The word, and the words it may be without what is written onto its front."""
+    fronts: tuple[str, ...]
     if not is_arabic(word):
         if not latin_arabic or not word.isascii():
             return (word,)
