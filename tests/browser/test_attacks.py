@@ -120,7 +120,7 @@ def test_filters_that_there_are_none_of_are_as_none_and_can_be_cleared(floor: St
 
 
 @pytest.mark.parametrize("address", ["calls/%E0%A4%A", "calls/nobody/here", "alerts/gone", "?view=call&call=gone"])
-def test_a_link_to_what_is_gone_says_so(floor: Stage, visit: Callable[..., Any], address: str) -> None:
+def test_a_link_to_what_is_gone_says_so(visit: Callable[..., Any], address: str) -> None:
     page = visit(address)
     expect(page.locator(".failure")).to_contain_text("There is no such thing")
 
