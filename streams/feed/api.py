@@ -300,7 +300,7 @@ def search(
     site: Names = [],  # noqa: B006
     queue: Names = [],  # noqa: B006
     agent: Names = [],  # noqa: B006
-    party: Annotated[list[Literal["agent", "customer"]], Query()] = [],  # noqa: B006
+    party: Annotated[list[PARTIES], Query()] = [],  # noqa: B006
     language: Names = [],  # noqa: B006
     from_at: Annotated[int | None, Query(alias="from", ge=0, le=2**52)] = None,
     to_at: Annotated[int | None, Query(alias="to", ge=0, le=2**52)] = None,

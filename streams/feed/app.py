@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncIterator
 from importlib import metadata
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Send
 from starlette.types import Scope as ASGIScope
@@ -28,6 +30,7 @@ from streams.feed.oidc import router as oidc_router
 from streams.feed.sessions import Access
 from streams.feed.source import Actions, Source
 
+log = logging.getLogger("vigie.feed")
 PAGE = Path(__file__).parent / "page"
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
@@ -62,7 +65,7 @@ def create_app(
         loopback: nobody logs in; the caller must serve it on a loopback address only.
         access: how people come in otherwise (default: by their accounts, with cookies for TLS).
     """
-    hub = Hub(database)
+    hub = Hub(database, source.healthy)
     absorber.listen(hub.notice)
 
     @contextlib.asynccontextmanager
@@ -98,7 +101,8 @@ def create_app(
 
 
 class _Headers:
-    """Puts our headers on every answer, and notes before its first byte who is given what.
+    """Puts our headers on every answer, and notes before its first byte who is given what: where that cannot be noted,
+    nothing is given. What was done is told as done all the same: its own record says by whom.
 
     Plain ASGI: what wraps answers for a framework would hand every event of every stream through one queue more.
     """
@@ -111,11 +115,19 @@ class _Headers:
             await self._app(scope, receive, send)
             return
 
+        refused = False
+
         async def sending(message: Message) -> None:
+            nonlocal refused
+            if refused:
+                return
             if message["type"] == "http.response.start":
                 seen = scope.get("state", {}).get("audited")
-                if seen and message["status"] < 400:
-                    await asyncio.to_thread(_audit, Request(scope), dict(seen))
+                if seen and message["status"] < 400 and not await asyncio.to_thread(_audit, Request(scope), dict(seen)):
+                    refused = scope["method"] == "GET"
+                if refused:
+                    await problems.store_gone()(scope, receive, send)
+                    return
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
@@ -127,10 +139,16 @@ class _Headers:
         await self._app(scope, receive, sending)
 
 
-def _audit(request: Request, seen: dict[str, Any]) -> None:
+def _audit(request: Request, seen: dict[str, Any]) -> bool:
+    """Whether it could be noted."""
     access, scope = request.app.state.access, request.state.scope
     what, call_id = seen.pop("what"), seen.pop("call_id", None)
-    audit.note(access.database, scope.user, what, call_id, sessions.address_of(request), **seen)
+    try:
+        audit.note(access.database, scope.user, what, call_id, sessions.address_of(request), **seen)
+    except SQLAlchemyError as error:
+        log.error("the audit log cannot be written: %s", type(error).__name__)
+        return False
+    return True
 
 
 def _add_health(app: FastAPI, source: Source) -> None:

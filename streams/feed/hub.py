@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,10 @@ WATCH_S = 0.5
 STILL_S = 5.0
 """How often it is asked whether a client may go on."""
 RETRY_MS = 1_500
+RETRY_S = 1.0
+"""How soon a store that did not answer is asked again."""
+STATES = {current: f"event: health\ndata: {json.dumps({'current': current})}\n\n" for current in (True, False)}
+log = logging.getLogger("vigie.feed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +70,14 @@ class _Client:
 
 
 class Hub:
-    """Events to the clients of one instance. `run` reads; `stream` is one client."""
+    """Events to the clients of one instance. `run` reads; `stream` is one client.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    Args:
+        wrong: None, or what keeps the store from being current: a page must say so, for its line to us is fine.
+    """
+
+    def __init__(self, database: Database, wrong: Callable[[], str | None] = lambda: None) -> None:
+        self._database, self._wrong, self._reads = database, wrong, True
         self._clients: set[_Client] = set()
         self._number = 0
         self._new = asyncio.Event()
@@ -91,11 +100,24 @@ class Hub:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._new.wait(), POLL_S)
             self._new.clear()
-            for event in await asyncio.to_thread(self._read, self._number, READ_MAX):
-                self._number = event.number
-                for client in self._clients:
-                    if client.wants(event) and not client.lost:
-                        self._put(client, event)
+            try:
+                events = await asyncio.to_thread(self._read, self._number, READ_MAX)
+            except sa.exc.SQLAlchemyError as error:
+                # It comes back: what it has by then is read from the same number on.
+                if self._reads:
+                    log.error("the store does not answer: %s", type(error).__name__)
+                self._reads = False
+                await asyncio.sleep(RETRY_S)
+                continue
+            self._reads = True
+            self._tell(events)
+
+    def _tell(self, events: list[Event]) -> None:
+        for event in events:
+            self._number = event.number
+            for client in self._clients:
+                if client.wants(event) and not client.lost:
+                    self._put(client, event)
 
     @staticmethod
     def _put(client: _Client, event: Event) -> None:
@@ -130,8 +152,11 @@ class Hub:
                         yield client.told(event)
                     sent = max(sent, event.number)
             watching = _Watch(self._database, call_id, seq) if call_id is not None else None
-            quiet_s, asked_s = 0.0, time.monotonic()
+            quiet_s, asked_s, current = 0.0, time.monotonic(), True
             while not client.lost:
+                if self._current() != current:
+                    current = not current
+                    yield STATES[current]
                 if time.monotonic() - asked_s > STILL_S:
                     if not await asyncio.to_thread(still):
                         return
@@ -154,6 +179,9 @@ class Hub:
                     yield f": {sent}\n\n"
         finally:
             self._clients.discard(client)
+
+    def _current(self) -> bool:
+        return self._reads and self._wrong() is None
 
     async def _missed(self, after: int) -> list[Event]:
         """What a returning client has not seen; a single `reset` where that is too much, or no longer kept."""

@@ -22,6 +22,7 @@ from streams.feed import tables as t
 from streams.feed.absorb import TOPICS, Absorber
 from streams.feed.clock import wall_ms
 from streams.feed.item import Item
+from streams.feed.problems import UnconfirmedError
 from streams.feed.source import CONFIRM_S_MAX
 from streams.kafka import serde
 from streams.kafka.connection import Connection, kafka_errors
@@ -97,15 +98,14 @@ class KafkaSource(threading.Thread):
         self._producer.close(timeout=5)
 
     def publish(self, record: Record) -> None:
-        """Send an action; returns when all in-sync replicas have it. Raises VigieError."""
+        """Send an action; returns when all in-sync replicas have it. Raises UnconfirmedError."""
         value = serde.encode_json("feedback", record)
         try:
             future = self._producer.send(self._topics.feedback, value, serde.key_of(record["call_id"]))
             future.get(CONFIRM_S_MAX)
         except KafkaError as error:
-            raise VigieError(
-                f"Kafka did not confirm it ({type(error).__name__})", remedy="Try again; see that the brokers run"
-            ) from error
+            remedy = "See whether it took effect, else try again; see that the brokers run"
+            raise UnconfirmedError(f"Kafka did not confirm it ({type(error).__name__})", remedy=remedy) from error
 
     def healthy(self) -> str | None:
         if self._failure:

@@ -28,6 +28,10 @@ class RefusedError(Exception):
         self.headers: dict[str, str] = {}
 
 
+class UnconfirmedError(VigieError):
+    """What was asked may have happened, and nobody has said that it did."""
+
+
 def not_found(what: str) -> RefusedError:
     # What is not for these eyes is not there: a refusal would tell that it exists.
     return RefusedError(404, f"There is no such {what}", remedy="It may have expired, or belong to another site")
@@ -47,6 +51,10 @@ def answer(status: int, title: str, headers: dict[str, str] | None = None, **tol
     return JSONResponse(body, status, headers, MEDIA_TYPE)
 
 
+def store_gone() -> JSONResponse:
+    return answer(503, "The store does not answer", {"Retry-After": "5"}, remedy="Try again in a moment")
+
+
 def install(app: FastAPI) -> None:
     @app.exception_handler(RefusedError)
     def refused(_: Request, error: RefusedError) -> JSONResponse:
@@ -55,6 +63,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(VigieError)
     def mistaken(_: Request, error: VigieError) -> JSONResponse:
         return answer(422, error.problem, remedy=error.remedy, field=error.field)
+
+    @app.exception_handler(UnconfirmedError)
+    def unconfirmed(_: Request, error: UnconfirmedError) -> JSONResponse:
+        return answer(503, error.problem, {"Retry-After": "5"}, remedy=error.remedy)
 
     @app.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
@@ -68,6 +80,6 @@ def install(app: FastAPI) -> None:
         return answer(error.status_code, HTTPStatus(error.status_code).phrase, headers)
 
     @app.exception_handler(SQLAlchemyError)
-    def store_gone(_: Request, error: SQLAlchemyError) -> JSONResponse:
+    def gone(_: Request, error: SQLAlchemyError) -> JSONResponse:
         log.error("the store does not answer: %s", type(error).__name__)
-        return answer(503, "The store does not answer", {"Retry-After": "5"}, remedy="Try again in a moment")
+        return store_gone()

@@ -22,7 +22,7 @@ class Source(Protocol):
         """Send a record of calls.feedback; returns once it is confirmed.
 
         Raises:
-            VigieError: it could not be confirmed; nothing may have happened.
+            UnconfirmedError: nobody has confirmed it; it may have happened, or not.
         """
         ...
 

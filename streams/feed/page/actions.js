@@ -1,9 +1,10 @@
 // What a supervisor does about an alert. Each answers once the server has it on calls.feedback; each but a note can be
 // taken back.
 
-import { post } from "./api.js";
+import { get, post } from "./api.js";
 import { h } from "./dom.js";
 import { ask, choices, field, tellError, toast } from "./dialogs.js";
+import { draft, lastDraft } from "./drafts.js";
 import { live } from "./live.js";
 import { duration, t } from "./i18n.js";
 import { sentence } from "./describe.js";
@@ -11,6 +12,8 @@ import { sentence } from "./describe.js";
 const SNOOZE_MINUTES = [5, 15, 30, 60, 240];
 const REASONS = ["false_alert", "handled", "known", "not_important", "other"];
 const UNDONE_BY = { acknowledge: "unacknowledge", unacknowledge: "acknowledge", unassign: "assign", snooze: "reopen", dismiss: "reopen" };
+const UNSURE = [0, 500, 502, 503, 504]; // statuses after which it may have happened
+const RETRIED = [...UNSURE, 429];
 let undo = null;
 const people = new Set();
 
@@ -45,11 +48,11 @@ async function details(action, alert) {
   }
   if (action === "dismiss") {
     const more = h("textarea", { name: "text", rows: 2, maxlength: 1000 });
-    const answer = await ask(t("action.dismiss"), [h("p", { class: "question" }, t("dismiss.why")), choices("reason", REASONS.map((reason) => [reason, t(`reason.${reason}`)]), REASONS[0]), field(t("dismiss.more"), more)], { submit: t("action.dismiss"), about });
+    const answer = await ask(t("action.dismiss"), [h("p", { class: "question" }, t("dismiss.why")), choices("reason", REASONS.map((reason) => [reason, t(`reason.${reason}`)]), REASONS[0]), field(t("dismiss.more"), more)], { submit: t("action.dismiss"), about, draft: kept(action, alert) });
     return answer && { reason: [answer.reason, answer.text.trim()].filter(Boolean).join(": "), right: answer.reason !== "false_alert" };
   }
   if (action === "note") {
-    const answer = await ask(t("action.note"), field(t("note.text"), h("textarea", { name: "text", rows: 4, required: true, maxlength: 2000, autofocus: true })), { submit: t("note.save"), about });
+    const answer = await ask(t("action.note"), field(t("note.text"), h("textarea", { name: "text", rows: 4, required: true, maxlength: 2000, autofocus: true })), { submit: t("note.save"), about, draft: kept(action, alert) });
     return answer && answer.text.trim() && { text: answer.text.trim() };
   }
   return {};
@@ -59,13 +62,26 @@ async function send(action, alert, body, { quiet = false } = {}) {
   try {
     const answer = await post(`/api/alerts/${encodeURIComponent(alert.alert_id)}/${action}`, body);
     live.tellAlert(answer);
+    kept(action, alert).write("");
     if (quiet) return;
     const back = action === "assign" ? (alert.feedback?.assigned_to ? "assign" : "unassign") : UNDONE_BY[action];
     undo = back && (() => takeBack(back, alert));
     toast(t(`done.${action}`, { who: body.to || "", span: body.minutes ? duration(body.minutes * 60_000) : "" }), back ? { action: t("action.undo"), run: runUndo } : {});
   } catch (error) {
-    tellError(error);
+    // Where nobody answered it may have happened all the same. What was written is still there to be sent.
+    const again = RETRIED.includes(error.status) && { action: t("action.retry"), run: () => act(action, alert) };
+    tellError(error, { ...again, more: UNSURE.includes(error.status) ? t("action.unsure") : "" });
   }
+}
+
+const kept = (action, alert) => draft(live.me?.user, alert.alert_id, action);
+
+/** After the page was taken away: what one was writing can be gone on with. */
+export function offerDraft() {
+  const last = lastDraft(live.me?.user);
+  if (!last) return;
+  const goOn = async () => act(last.action, await get(`/api/alerts/${encodeURIComponent(last.alert_id)}`));
+  toast(t("draft.kept"), { action: t("draft.go_on"), run: () => goOn().catch(tellError), stays: true });
 }
 
 const takeBack = (action, alert) => send(action, alert, action === "assign" ? { to: alert.feedback.assigned_to } : {}, { quiet: true });

@@ -3,6 +3,7 @@
 import { act } from "./actions.js";
 import { get } from "./api.js";
 import { CallModel } from "./call_model.js";
+import { now } from "./clock.js";
 import { bdi, h, icon, replace, severityIcon } from "./dom.js";
 import { ago, causeChip, fact, healthBadge, name, newestFirst, ruleTitle, sentenceNode, sinceOf } from "./describe.js";
 import { batched, live } from "./live.js";
@@ -98,7 +99,7 @@ export class AlertPanel {
   /** Put away by somebody, for good or for a while. */
   asleep() {
     const { dismissed, snoozed_until_at } = this.alert?.feedback || {};
-    return Boolean(dismissed) || snoozed_until_at > Date.now();
+    return Boolean(dismissed) || snoozed_until_at > now();
   }
 
   draw() {

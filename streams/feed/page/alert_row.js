@@ -1,5 +1,6 @@
 // One alert as one line: what, who, where, which call, why, since when, and who has it in hand.
 
+import { now } from "./clock.js";
 import { bdi, h, hidden, icon, replace, severityIcon } from "./dom.js";
 import { ago, causeChip, name, sentenceNode, sinceOf } from "./describe.js";
 import { named, t, when } from "./i18n.js";
@@ -45,7 +46,7 @@ export function hands(alert) {
   const { acknowledged_by, assigned_to, notes, dismissed, snoozed_until_at } = alert.feedback || {};
   const out = [];
   if (dismissed) out.push(h("span", { class: "hand" }, icon("dismiss"), t("hand.dismissed")));
-  else if (snoozed_until_at > Date.now()) out.push(h("span", { class: "hand" }, icon("clock"), when(snoozed_until_at)));
+  else if (snoozed_until_at > now()) out.push(h("span", { class: "hand" }, icon("clock"), when(snoozed_until_at)));
   if (assigned_to) out.push(h("span", { class: "hand", title: t("hand.assigned") }, icon("user"), hidden(t("hand.assigned")), bdi(assigned_to)));
   else if (acknowledged_by) out.push(h("span", { class: "hand", title: t("hand.acknowledged") }, icon("check"), hidden(t("hand.acknowledged")), bdi(acknowledged_by)));
   if (notes?.length) out.push(h("span", { class: "hand", title: t("hand.notes", { n: notes.length }) }, icon("note"), hidden(t("hand.notes", { n: notes.length })), h("span", { "aria-hidden": "true" }, notes.length)));

@@ -1,5 +1,6 @@
 // Requests to the server, and its refusals in words with a remedy.
 
+import { tellClock } from "./clock.js";
 import { has, t } from "./i18n.js";
 
 const TOLD_BY_SERVER = [403, 409, 422, 503]; // where the server knows more than "not found"; its words are English
@@ -14,10 +15,11 @@ export class ApiError extends Error {
   }
 }
 
-let csrf = "";
+let me = { user: null, csrf: "" };
 
-export function useCsrf(token) {
-  csrf = token || "";
+/** Whose actions these are; `csrf` is what each must bring. */
+export function useSession(given) {
+  me = given;
 }
 
 export async function get(path, query, { signal } = {}) {
@@ -25,18 +27,39 @@ export async function get(path, query, { signal } = {}) {
 }
 
 export async function post(path, body) {
-  const headers = { "Content-Type": "application/json", "X-CSRF-Token": csrf };
+  try {
+    return await posted(path, body);
+  } catch (error) {
+    if (error.status !== 403 || !(await renewed())) throw error;
+    return posted(path, body);
+  }
+}
+
+/** Whether one has logged in again since, in another tab: the session that this page began with is then over. */
+async function renewed() {
+  const now = await get("/api/me");
+  // This page shows what somebody else may see: nothing is done under another's name.
+  if (now.user !== me.user) return location.reload(), false;
+  const other = now.csrf !== me.csrf;
+  me = now;
+  return other;
+}
+
+async function posted(path, body) {
+  const headers = { "Content-Type": "application/json", "X-CSRF-Token": me.csrf || "" };
   return answered(path, { method: "POST", headers, body: JSON.stringify(body || {}) });
 }
 
 async function answered(url, options) {
   let response;
+  const asked = Date.now();
   try {
     response = await fetch(url, { credentials: "same-origin", cache: "no-store", ...options });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new ApiError(0, "");
   }
+  tellClock(response, asked);
   if (response.status === 401) goToLogin();
   const body = await response.json().catch(() => null);
   if (!response.ok) throw new ApiError(response.status, detailOf(body), Number(response.headers.get("Retry-After")));

@@ -1,11 +1,12 @@
 // The page: who is looking, what is open, and the connection that keeps it true.
 
-import { runUndo } from "./actions.js";
-import { ApiError, get, goToLogin, useCsrf } from "./api.js";
+import { offerDraft, runUndo } from "./actions.js";
+import { ApiError, get, goToLogin, useSession } from "./api.js";
 import { failure } from "./app_parts.js";
-import { chime, setSound, soundOn } from "./chime.js";
+import { chime, onTouched, setSound, soundBlocked, soundOn } from "./chime.js";
 import { isOpen, SEVERITIES, sentence, tick } from "./describe.js";
 import { bdi, brand, h, icon, replace, setText } from "./dom.js";
+import { forgetDrafts } from "./drafts.js";
 import { LANGUAGES, language, preferredLanguage, read, t, useLanguage, write } from "./i18n.js";
 import { listen, showHelp } from "./keyboard.js";
 import { batched, Collection, live } from "./live.js";
@@ -32,7 +33,7 @@ async function start() {
   shell();
   try {
     live.me = await get("/api/me");
-    useCsrf(live.me.csrf);
+    useSession(live.me);
     account();
     await watch();
   } catch (error) {
@@ -42,6 +43,7 @@ async function start() {
   onRoute(show);
   show(route());
   listen(key);
+  offerDraft();
   setInterval(tick, TICK_MS);
 }
 
@@ -53,6 +55,7 @@ async function watch() {
   });
   const { event } = await page.waiting.load();
   live.addEventListener("state", (told) => connection(told.detail.state));
+  live.addEventListener("health", () => connection(live.state));
   live.addEventListener("reset", () => (page.waiting.load().catch(() => {}), show(route(), true)));
   live.start(event);
   setInterval(() => page.waiting.load().catch(() => {}), 60_000);
@@ -102,20 +105,23 @@ function soundButton() {
   const button = h("button", { type: "button", class: "icon-button sound", onclick: () => (setSound(!soundOn()), draw()) });
   const draw = () => {
     replace(button, icon(soundOn() ? "sound" : "mute"));
+    button.classList.toggle("blocked", soundBlocked());
     button.setAttribute("aria-pressed", String(soundOn()));
     button.setAttribute("aria-label", t("sound.label"));
-    button.title = t(soundOn() ? "sound.on" : "sound.off");
+    button.title = t(soundBlocked() ? "sound.blocked" : soundOn() ? "sound.on" : "sound.off");
   };
   draw();
+  onTouched(draw);
   return button;
 }
 
-function connection(state) {
+function connection(line) {
+  const state = line === "live" && !live.current ? "behind" : line;
   const mark = document.getElementById("connection");
   mark.className = `connection ${state}`;
   setText(mark.lastElementChild, t(`connection.${state}`));
   mark.title = t(`connection.${state}.about`);
-  document.body.classList.toggle("stale", state === "waiting" || state === "refused");
+  document.body.classList.toggle("stale", ["waiting", "refused", "behind"].includes(state));
   if (state === "refused") goToLogin();
 }
 
@@ -126,7 +132,7 @@ function account() {
   const panel = h("div", { class: "menu account-menu", hidden: true },
     h("p", null, h("b", null, bdi(me.name || me.user)), h("span", { class: "soft" }, ` · ${t(`role.${me.role}`)}`)), h("p", { class: "soft" }, t("account.sites"), ": ", bdi(scope(me.sites)), h("br"), t("account.queues"), ": ", bdi(scope(me.queues))), me.loopback ? h("p", { class: "soft" }, t("account.loopback")) : null,
     select("account.language", Object.entries(LANGUAGES).map(([code, { name }]) => [code, name, code]), language(), changeLanguage), select("account.theme", THEMES.map((theme) => [theme, t(`theme.${theme}`)]), read("vigie.theme") || "auto", changeTheme),
-    me.loopback ? null : h("form", { method: "post", action: "/logout" }, h("input", { type: "hidden", name: "csrf", value: me.csrf || "" }), h("button", { type: "submit" }, t("account.logout"))));
+    me.loopback ? null : h("form", { method: "post", action: "/logout", onsubmit: forgetDrafts }, h("input", { type: "hidden", name: "csrf", value: me.csrf || "" }), h("button", { type: "submit" }, t("account.logout"))));
   const button = h("button", { type: "button", class: "account-button", "aria-expanded": "false", "aria-haspopup": "true", title: t("account.label"), "aria-label": `${t("account.label")}: ${me.name || me.user}` }, h("span", { "aria-hidden": "true" }, initials(me.name || me.user)));
   const set = (open) => {
     panel.hidden = !open;

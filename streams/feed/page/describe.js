@@ -1,5 +1,6 @@
 // Records in the viewer's words: an alert's sentence, a metric's value, a cause, a call's health.
 
+import { now as serverNow } from "./clock.js";
 import { bdi, h, hidden } from "./dom.js";
 import { age, duration, has, inLanguage, language, named, number, percent, t, when } from "./i18n.js";
 
@@ -65,7 +66,7 @@ export const sinceOf = (alert) => alert.onset_at ?? alert.raised_at;
 const FRESH_MS = 15 * 60_000; // an alert of an ended call that nobody took is still somebody's business for a while
 
 /** Open as the server counts it: lasting, not dismissed, not asleep; of a live call, or not yet acknowledged. */
-export function isOpen(alert, now = Date.now()) {
+export function isOpen(alert, now = serverNow()) {
   const { dismissed, snoozed_until_at, acknowledged_by } = alert.feedback || {};
   if (dismissed || alert.state === "cleared" || (snoozed_until_at && snoozed_until_at > now)) return false;
   return alert.live || (!acknowledged_by && alert.raised_at > now - FRESH_MS);
@@ -104,7 +105,7 @@ const ticking = new Set();
 export function ago(at, { ended = false } = {}) {
   const node = h("time", { datetime: new Date(at).toISOString(), title: when(at) });
   node.at = at;
-  node.textContent = age(Date.now() - at);
+  node.textContent = age(serverNow() - at);
   if (!ended) ticking.add(new WeakRef(node));
   return node;
 }
@@ -115,7 +116,7 @@ export function tick() {
     if (!node || (!node.isConnected && node.seen)) ticking.delete(reference);
     else {
       node.seen = node.isConnected;
-      const text = age(Date.now() - node.at);
+      const text = age(serverNow() - node.at);
       if (node.isConnected && node.textContent !== text) node.textContent = text;
     }
   }

@@ -3,8 +3,8 @@
 import { h, icon } from "./dom.js";
 import { t } from "./i18n.js";
 
-/** Ask with a form; resolves to its fields, or null when closed. `fields` are nodes with names. */
-export function ask(title, fields, { submit, about } = {}) {
+/** Ask with a form; resolves to its fields, or null when closed. `fields` are nodes with names; `draft` keeps the one called `text`. */
+export function ask(title, fields, { submit, about, draft } = {}) {
   return new Promise((resolve) => {
     const before = document.activeElement;
     const form = h("form", { method: "dialog" },
@@ -12,7 +12,7 @@ export function ask(title, fields, { submit, about } = {}) {
       about ? h("p", { class: "soft" }, about) : null,
       fields,
       h("footer", null,
-        h("button", { type: "button", class: "quiet", onclick: () => dialog.close() }, t("action.cancel")),
+        h("button", { type: "button", class: "quiet", onclick: () => (draft?.write(""), dialog.close()) }, t("action.cancel")),
         h("button", { type: "submit", class: "primary" }, submit || t("action.confirm"))));
     const dialog = h("dialog", { "aria-labelledby": "dialog-title", class: "dialog" }, form);
     let answer = null;
@@ -22,7 +22,12 @@ export function ask(title, fields, { submit, about } = {}) {
       if (before?.isConnected) before.focus({ preventScroll: true });
       resolve(answer);
     });
-    dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+    const text = draft && form.elements.text;
+    if (text) {
+      text.value = draft.read();
+      text.addEventListener("input", () => draft.write(text.value));
+    }
+    closeBeside(dialog);
     document.body.append(dialog);
     dialog.showModal();
     (dialog.querySelector("[autofocus]") || dialog.querySelector("input,textarea,select,button.primary")).focus();
@@ -38,10 +43,21 @@ export function show(title, content, { wide = false } = {}) {
     dialog.remove();
     if (before?.isConnected) before.focus({ preventScroll: true });
   });
-  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+  closeBeside(dialog);
   document.body.append(dialog);
   dialog.showModal();
   return dialog;
+}
+
+/** A click beside it closes a dialog; a selection that was drawn out of it does not, nor does its own margin. */
+function closeBeside(dialog) {
+  const beside = ({ target, clientX, clientY }) => {
+    const box = dialog.getBoundingClientRect();
+    return target === dialog && (clientX < box.left || clientX > box.right || clientY < box.top || clientY > box.bottom);
+  };
+  let began = false;
+  dialog.addEventListener("pointerdown", (event) => (began = beside(event)));
+  dialog.addEventListener("click", (event) => began && beside(event) && dialog.close());
 }
 
 const closeButton = (close) =>
@@ -59,7 +75,7 @@ export function field(label, input) {
 const TOAST_MS = 8_000;
 
 /** One line at the foot of the page, with at most one thing to do about it. */
-export function toast(text, { action, run, error = false } = {}) {
+export function toast(text, { action, run, error = false, stays = false } = {}) {
   const toasts = document.getElementById("toasts"); // a change of language draws another
   const close = () => node.remove();
   const node = h("div", { class: `toast ${error ? "error" : ""}` }, h("p", null, text),
@@ -67,6 +83,7 @@ export function toast(text, { action, run, error = false } = {}) {
     h("button", { type: "button", class: "icon-button", "aria-label": t("action.close"), onclick: close }, icon("close")));
   while (toasts.children.length >= 3) toasts.firstElementChild.remove();
   toasts.append(node);
+  if (stays) return close;
   let timer = setTimeout(close, error ? TOAST_MS * 2 : TOAST_MS);
   node.addEventListener("pointerenter", () => clearTimeout(timer));
   node.addEventListener("focusin", () => clearTimeout(timer));
@@ -75,6 +92,6 @@ export function toast(text, { action, run, error = false } = {}) {
 }
 
 /** What went wrong and what helps, told where the eyes are. */
-export function tellError(error) {
-  toast([error.message, error.detail, error.remedy].filter(Boolean).join(" "), { error: true });
+export function tellError(error, { more, ...options } = {}) {
+  toast([error.message, error.detail, error.remedy, more].filter(Boolean).join(" "), { error: true, ...options });
 }

@@ -30,9 +30,12 @@ export function optionName(filter, value) {
   return filter === "rule" || filter in FIXED ? named(filter, value) : value;
 }
 
+/** What the address has chosen. A value that a fixed filter does not have, or no longer, chooses nothing. */
+const chosenOf = (params, filter) => params.getAll(filter).filter((value) => !(filter in FIXED) || FIXED[filter].includes(value));
+
 /** A bar of menus, one a name of `names`; `search` adds the field of words, `extra` what else stands in it. */
 function filterBar(names, params, { search = false, extra = [] } = {}) {
-  const menus = names.map((filter) => menu(filter, params.getAll(filter)));
+  const menus = names.map((filter) => menu(filter, chosenOf(params, filter)));
   const clear = h("button", { type: "button", class: "quiet clear", onclick: () => {
     go(changed(Object.fromEntries([...names, "q"].map((filter) => [filter, null]))));
   } }, t("filter.clear"));
@@ -57,7 +60,7 @@ export function placeBar(slot, names, params, options) {
 
 function searchField(value, placeholder) {
   let timer;
-  const field = h("input", { type: "search", class: "search", id: "search", placeholder: t(placeholder), "aria-label": t(placeholder), value, autocomplete: "off", spellcheck: "false",
+  const field = h("input", { type: "search", class: "search", id: "search", placeholder: t(placeholder), "aria-label": t(placeholder), value, autocomplete: "off", spellcheck: "false", maxlength: 200,
     oninput: () => {
       clearTimeout(timer);
       timer = setTimeout(() => go(changed({ q: field.value.trim(), alert: null }), { replace: true }), SEARCH_PAUSE_MS);
@@ -138,7 +141,7 @@ function menuKey(event, panel, close) {
 
 /** The predicate of the present filters over records that carry the same names. */
 export function matcher(params, names) {
-  const wanted = names.map((filter) => [filter, new Set(params.getAll(filter))]).filter(([, values]) => values.size);
+  const wanted = names.map((filter) => [filter, new Set(chosenOf(params, filter))]).filter(([, values]) => values.size);
   const words = (params.get("q") || "").toLowerCase().split(/\s+/).filter(Boolean);
   return (record) =>
     wanted.every(([filter, values]) => values.has(valueOf(record, filter))) &&
@@ -156,4 +159,4 @@ function haystack(record) {
   return [record.call_id, record.agent, record.queue, record.site, record.trunk, record.rule_id, record.title, ...Object.values(record.message || {}), ...words].join(" ").toLowerCase();
 }
 
-export const query = (params, names) => Object.fromEntries([...names, "q"].map((filter) => [filter, params.getAll(filter)]));
+export const query = (params, names) => Object.fromEntries([...names, "q"].map((filter) => [filter, filter === "q" ? params.getAll(filter) : chosenOf(params, filter)]));

@@ -1,5 +1,7 @@
 // The page's words. Numbers, dates and plurals are Intl's; times are in the viewer's zone.
 
+import { now } from "./clock.js";
+
 export const LANGUAGES = {
   // `units`: how short a second is written; English alone writes "secs" otherwise.
   fr: { name: "Français", locale: "fr" },
@@ -117,7 +119,7 @@ export const dateTime = (at) => format(Intl.DateTimeFormat, { day: "numeric", mo
 
 /** Today's times are times; others carry their day. */
 export function when(at) {
-  const same = new Date(at).toDateString() === new Date().toDateString();
+  const same = new Date(at).toDateString() === new Date(now()).toDateString();
   if (same) return time(at);
   return format(Intl.DateTimeFormat, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }).format(at);
 }

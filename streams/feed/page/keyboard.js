@@ -11,6 +11,7 @@ const GROUPS = [
   ["keys.views", [["1", "nav.alerts"], ["2", "nav.floor"], ["3", "nav.incidents"], ["4", "nav.coverage"], ["5", "nav.history"], ["?", "keys.help"]]],
 ];
 const TYPING = "input:not([type=checkbox]):not([type=radio]):not([type=range]),textarea,select,[contenteditable]";
+const HELD = ["j", "k"]; // what is done once a key is pressed is not done again while it is held
 const ARROWS = { ArrowDown: "j", ArrowUp: "k" };
 
 export const keysOn = () => read(STORED) !== "off";
@@ -26,6 +27,7 @@ export function listen(handle) {
       return;
     }
     const arrow = event.target.closest?.(".rows") ? ARROWS[event.key] : null;
+    if (event.repeat && !HELD.includes(arrow || event.key)) return;
     if (event.key === "Enter" || event.key === " ") {
       // A focused button or link does its own thing.
       if (event.key === " " || event.target.closest?.("a,button,summary,input,[role=button]")) return;

@@ -15,7 +15,7 @@ class Live extends EventTarget {
     this.me = null;
     this.state = "connecting";
     this.newest = new Map(); // alert id or call id -> newest record seen on the stream
-    this.dirty = new Set();
+    this.current = true;
   }
 
   start(after) {
@@ -28,6 +28,7 @@ class Live extends EventTarget {
 
   tellState(state, detail) {
     this.state = state;
+    if (state === "live") this.current = true; // until the server says otherwise
     this.dispatchEvent(new CustomEvent("state", { detail: { state, detail } }));
   }
 
@@ -41,6 +42,7 @@ class Live extends EventTarget {
       if (this.newest.size > REMEMBERED_MAX) this.newest.delete(this.newest.keys().next().value);
       record = seen;
     }
+    if (kind === "health") this.current = record.current;
     if (kind === "forgotten") for (const [key, seen] of this.newest) if (seen.call_id === record.call_id) this.newest.delete(key);
     this.dispatchEvent(new CustomEvent(kind, { detail: record }));
   }

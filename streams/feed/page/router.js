@@ -6,13 +6,22 @@ const listeners = new Set();
 
 /** `/floor` or `/calls/ID` are addresses that people write down; the page itself lives at `/`. */
 export function settle() {
-  const [, place, id] = location.pathname.split("/");
+  const [, place, ...rest] = location.pathname.split("/");
+  const id = decoded(rest.join("/")); // an id may hold slashes
   if (!place) return;
   const params = new URLSearchParams(location.search);
-  if (place === "calls" && id) params.set("call", decodeURIComponent(id));
+  if (place === "calls" && id) params.set("call", id);
   params.set("view", place === "calls" ? (id ? "call" : "history") : place);
-  if (place === "alerts" && id) params.set("alert", decodeURIComponent(id));
+  if (place === "alerts" && id) params.set("alert", id);
   history.replaceState(null, "", `/?${params}`);
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // not an address that anybody made; what it names is not there, and is told so
+  }
 }
 
 export function route() {

@@ -4,6 +4,7 @@ import { act, remember } from "./actions.js";
 import { AlertPanel } from "./alert_panel.js";
 import { alertRow } from "./alert_row.js";
 import { append, h, icon, replace, setText } from "./dom.js";
+import { tellError } from "./dialogs.js";
 import { isOpen, newestFirst, worstFirst } from "./describe.js";
 import { placeBar, matcher, query } from "./filters.js";
 import { LiveList } from "./list.js";
@@ -25,7 +26,7 @@ export class AlertsView {
     this.count = h("p", { class: "count soft" });
     this.note = h("div", { class: "empty", hidden: true });
     this.list = new LiveList({
-      scroller: this.scroller, label: t("nav.alerts"), id: (alert) => alert.alert_id, above: (n) => this.tellAbove(n), more: () => this.collection.more(),
+      scroller: this.scroller, label: t("nav.alerts"), id: (alert) => alert.alert_id, above: (n) => this.tellAbove(n), more: () => this.collection.more().catch(tellError),
       render: (alert) => alertRow(alert, { onack: live.me?.role === "analyst" ? null : (item) => act(item.feedback?.acknowledged_by ? "unacknowledge" : "acknowledge", item) }),
     });
     this.scroller.prepend(this.columnHeads());
