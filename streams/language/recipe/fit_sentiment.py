@@ -36,6 +36,8 @@ from streams.language.text import LANGUAGES, tidy, words_of
 CORPUS = Path(__file__).parent / "corpus"
 SUITE = Path("tests/words/dev")
 SHORT = {"n": "negative", "0": "neutral", "p": "positive"}
+NOT_JUDGED = "-"
+"""Written for the phrases; nobody has judged its sentiment with care."""
 AGENT_ONLY = {"greeting", "disclosure", "transfer", "help_offer", "apology", "empathy"}
 """Categories that only an agent can say: an utterance of the corpus with one of them is an agent's."""
 FOLDS = 5
@@ -74,6 +76,8 @@ def read_corpus(folder: Path) -> Iterator[Labelled]:
     for path in sorted(folder.glob("*.txt")):
         for line in path.read_text(encoding="utf-8").splitlines():
             sentiment, phrases, text = line.split("\t")
+            if sentiment == NOT_JUDGED:
+                continue
             party = "agent" if AGENT_ONLY & set(phrases.split(",")) else "customer"
             yield Labelled(text, path.stem, party, LABELS.index(SHORT[sentiment]), "corpus")
 
