@@ -183,20 +183,19 @@ def _cost(words: Iterable[str]) -> float:
 
 
 _FREQUENT_COST = 60.0
-_FREQUENT = frozenset(
-    """
-    the i you a it to s my and for t is was m me that on in ve of your this what with we not can no so been up ll
-    there one have like re all at back out d do off good got never be how time don two about has nothing came had an
-    again they from are but three get put need just right every over last down if since than well as without now est
-    je le vous la de c un pas j l ca que ai pour en et une n il ne votre mon du tout ce suis les au rien avez bien
-    sur ete des fait ma plus etait avec deux y moi sans merci depuis fois dans qu service qui meme mais chez trois
-    jamais passe comme voudrais faut etes mois par dit faire tres encore cette vais mes nous ou se si o e nao um
-    para uma esta em com da ja por nada os na ha eu isto meu vou foi sem estou tudo ao muito bem nem tenho minha dia
-    tem queria vez como nos desde outra sao dias isso ninguem dois veio ate melhor bom vai era preciso lhe el es lo
-    una con mi los sin hay al las del ya todo su he ni gracias estoy mas otra dos tengo yo va han muy esto antes voy
-    hasta ahora usted puedo ما من w في لا f علي ليا لم كل هذا liya 3la ghadi غادي الي هل ان men الله دون
-    """.split()  # noqa: SIM905  (a list of it would be two hundred lines)
-)
+_FREQUENT_WORDS = """
+the i you a it to s my and for t is was m me that on in ve of your this what with we not can no so been up ll
+there one have like re all at back out d do off good got never be how time don two about has nothing came had an
+again they from are but three get put need just right every over last down if since than well as without now est
+je le vous la de c un pas j l ca que ai pour en et une n il ne votre mon du tout ce suis les au rien avez bien
+sur ete des fait ma plus etait avec deux y moi sans merci depuis fois dans qu service qui meme mais chez trois
+jamais passe comme voudrais faut etes mois par dit faire tres encore cette vais mes nous ou se si o e nao um
+para uma esta em com da ja por nada os na ha eu isto meu vou foi sem estou tudo ao muito bem nem tenho minha dia
+tem queria vez como nos desde outra sao dias isso ninguem dois veio ate melhor bom vai era preciso lhe el es lo
+una con mi los sin hay al las del ya todo su he ni gracias estoy mas otra dos tengo yo va han muy esto antes voy
+hasta ahora usted puedo ما من w في لا f علي ليا لم كل هذا liya 3la ghadi غادي الي هل ان men الله دون
+"""
+_FREQUENT = frozenset(_FREQUENT_WORDS.split())
 """Words that more than one utterance in eighty has, in one of the languages (counted in the recipe's corpora)."""
 
 
