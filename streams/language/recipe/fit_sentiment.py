@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import yaml
@@ -44,12 +45,15 @@ FOLDS = 5
 SEED = 3
 ALIKE_MIN = 0.5
 """Shared words among all words of two utterances from which on they are near-duplicates."""
-LOOSENESS = 2.0
-"""`C` of the regression; flat between 2 and 4 where the corpus is fitted and the development part judged."""
+LOOSENESS = 4.0
+"""`C` of the regression; flat between 2 and 8 in cross-validation."""
 DENSE = 0.7
 """What dense features count beside parts; flat between 0.5 and 1."""
-JOINED_SHARE = 0.08
-"""Joined utterances made for each one of feeling; a quarter costs 0.015 of macro-F1 on utterances that are not joined."""
+MISSED_SHARE = 0.15
+"""Phrases that are taken away where weights are fitted. The catalogues were built on these utterances and find all that they
+say; of what others say they miss about so many, and weights that rely on them would be wrong then."""
+JOINED_SHARE = 0.25
+"""Joined utterances made for each one of feeling."""
 ROUNDS_MAX = 150
 Floats = NDArray[np.float64]
 
@@ -96,8 +100,14 @@ def dense_row(item: Labelled) -> list[float]:
     line = Line(words)
     evidence = evidence_of(words, lexicon(item.language), line)
     said = {phrase["category"] for phrase in find_phrases(text, words, item.language, item.party, line=line)}
+    said = {category for category in said if not _goes_unheard(category, item.text)}
     present = features([piece.weight for piece in evidence], said, item.party)
     return [present.get(name, 0.0) for name in FEATURES]
+
+
+def _goes_unheard(category: str, text: str) -> bool:
+    """Whether the phrase is to be missed here: the same ones in every run."""
+    return crc32(f"{category} {text}".encode()) % 100 < 100 * MISSED_SHARE
 
 
 def _said(item: Labelled) -> list[str]:
