@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import anyio.to_thread
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, Response
 from fastapi.staticfiles import StaticFiles
@@ -44,6 +45,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+THREADS = 8
+"""Requests that are worked on at once."""
 VIEWS = ("alerts", "floor", "calls", "incidents", "coverage", "history")
 """The page's own addresses: each is answered with the page, which reads the address."""
 
@@ -70,6 +73,8 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # Each thread may come to a connection with a cache of its own; more threads than these would only wait for one another.
+        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         running = asyncio.create_task(hub.run())
         try:
             yield

@@ -18,7 +18,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 WRITERS_LOCK = 0x5649_4749
 """PostgreSQL's advisory lock by which writers of all instances take turns, so that events commit in their order."""
 BUSY_MS = 15_000
-SQLITE_CACHE_KB = 4_000
+SQLITE_CACHE_KB = 2_000
+"""Of each connection; the system's cache of the file serves them all."""
 
 
 class Database:
