@@ -42,6 +42,10 @@ def test_an_own_category_joins_the_bundled_ones() -> None:
     assert categories(said, "fr", "customer") == {"loyalty", "cancellation"}
     assert "loyalty" not in categories(said, "fr", "agent")
     assert "loyalty" not in categories("pas client depuis dix ans", "fr", "customer")
+    far = (
+        "mon mari n'est pas client mais voyez vous madame moi je suis chez vous depuis toujours cliente depuis dix ans"
+    )
+    assert "loyalty" in categories(far, "fr", "customer"), "an exception is about what stands near it"
     alone = OWN.replace("extends: default\n", "")
     assert categories(said, "fr", "customer", alone) == {"loyalty"}
 

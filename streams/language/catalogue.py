@@ -9,7 +9,7 @@ One bundled file a language in `phrases/`; a user's own file adds to it or stand
         language: fr                 # or a list of languages
         party: customer              # customer, agent or both
         say: ["(client|cliente) depuis .. (ans|annees)"]
-        unless: ["pas client"]
+        unless: ["pas client"]       # not said, where this stands within five words of it
 
 An entry for a category and language that the bundled files have adds to theirs; `replace: true` takes its place.
 """

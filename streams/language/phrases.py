@@ -15,6 +15,8 @@ from streams.language.fuzzy import enough
 from streams.language.patterns import Line
 from streams.language.text import Token
 
+UNLESS_REACH = 5
+"""Words within which an `unless` takes a match back."""
 Match = tuple[int, int, int]
 """The entry's number, the first word of the match and the one after its last."""
 
@@ -71,22 +73,23 @@ def _by_category(
 
 def _matches(known: LanguagePhrases, line: Line) -> list[Match]:
     said: list[Match] = []
-    taken_back: set[tuple[str, str]] = set()
+    taken_back: list[Match] = []
     for number, patterns in enumerate(known.sets):
         is_guest = known.guests[number]
         if is_guest is not None and not any(map(is_guest, line.words())):
             continue
         for first, end, what in (*patterns.search(line), *_misheard(known, number, line)):
-            if what.taken_back:
-                entry = known.entries[what.entry]
-                taken_back.add((entry.category, entry.party))
-            else:
-                said.append((what.entry, first, end))
+            (taken_back if what.taken_back else said).append((what.entry, first, end))
     if not taken_back:
         return said
-    return [
-        match for match in said if (known.entries[match[0]].category, known.entries[match[0]].party) not in taken_back
-    ]
+    return [match for match in said if not any(_takes_back(known, other, match) for other in taken_back)]
+
+
+def _takes_back(known: LanguagePhrases, other: Match, match: Match) -> bool:
+    """Whether an `unless` stands so near that it is about this match, and not about another half of what was said."""
+    one, two = known.entries[other[0]], known.entries[match[0]]
+    near = match[1] < other[2] + UNLESS_REACH and other[1] < match[2] + UNLESS_REACH
+    return near and (one.category, one.party) == (two.category, two.party)
 
 
 def _misheard(known: LanguagePhrases, number: int, line: Line) -> Iterator[tuple[int, int, Said]]:
