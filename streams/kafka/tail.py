@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import json
 import os
 import re
+import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -78,10 +81,12 @@ def run(args: argparse.Namespace) -> int:
     span = Span(starting(args.start, time.time()), args.until == "end")
     show = _json_line if args.json else _readable_line
     try:
-        with kafka_errors(connection):
+        with _interruptible() as interrupted, kafka_errors(connection):
             consumer = _consumer(connection)
             try:
-                skipped = follow(consumer, topics.name(topic), topic, span, wanted, lambda *a: _print(show(*a)))
+                skipped = follow(
+                    consumer, topics.name(topic), topic, span, wanted, lambda *a: _print(show(*a)), stop=interrupted
+                )
             finally:
                 consumer.close(autocommit=False)
     except KeyboardInterrupt:
@@ -93,6 +98,25 @@ def run(args: argparse.Namespace) -> int:
     if skipped:
         print(f"vigie: {skipped} records were no {topic} and are not shown", file=sys.stderr)
     return 0
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed: inside of a poll kafka-python may take the exception for its own and go on."""
+    pressed = threading.Event()
+
+    def press(number: int, frame: Any) -> None:
+        pressed.set()
+        signal.default_int_handler(number, frame)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed.is_set
+        return
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield pressed.is_set
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def short_name(text: str, topics: Topics) -> str:
@@ -145,6 +169,7 @@ def follow(
     wanted: lines.Filter,
     show: Callable[[str, Any, Record], None],
     clock: Callable[[], float] = time.monotonic,
+    stop: Callable[[], bool] = lambda: False,
 ) -> int:
     """Show the wanted records of a topic; returns how many could not be read.
 
@@ -152,7 +177,7 @@ def follow(
         VigieError: there is no such topic, or the broker has gone while its end was looked for.
     """
     skipped = 0
-    for message in _messages(consumer, name, topic, span, wanted.call, clock):
+    for message in _messages(consumer, name, topic, span, wanted.call, clock, stop):
         try:
             record = lines.read(topic, message.value or b"")
         except VigieError as error:
@@ -169,7 +194,13 @@ def follow(
 
 
 def _messages(
-    consumer: Any, name: str, topic: str, span: Span, call: str | None, clock: Callable[[], float]
+    consumer: Any,
+    name: str,
+    topic: str,
+    span: Span,
+    call: str | None,
+    clock: Callable[[], float],
+    stop: Callable[[], bool],
 ) -> Iterator[Any]:
     partitions = _partitions(consumer, name)
     if call is not None and topic != "dead-letters":
@@ -179,7 +210,7 @@ def _messages(
     ends = consumer.end_offsets(partitions) if span.until_end else {}
     _seek(consumer, partitions, span.start)
     heard_s = clock()
-    while not span.until_end or any(consumer.position(p) < ends[p] for p in partitions):
+    while not stop() and (not span.until_end or any(consumer.position(p) < ends[p] for p in partitions)):
         batch = consumer.poll(timeout_ms=POLL_MS)
         if batch:
             heard_s = clock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import signal
@@ -112,6 +113,24 @@ def test_without_an_end_what_comes_later_is_shown() -> None:
     with pytest.raises(KeyboardInterrupt):
         follow(consumer, NAME, "alerts", Span("now", False), Filter(), lambda *shown: out.append(shown[2]["alert_id"]))
     assert out == ["2"]
+
+
+def test_an_interrupt_that_a_poll_takes_for_its_own_ends_it_all_the_same() -> None:
+    class Deaf(PretendConsumer):
+        polls = 0
+
+        def poll(self, timeout_ms: int) -> dict[TopicPartition, list[Any]]:  # noqa: ARG002
+            self.polls += 1
+            assert self.polls < 3, "it goes on"
+            with contextlib.suppress(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+            return {}
+
+    consumer = Deaf([])
+    with tail._interruptible() as interrupted:
+        assert seen(consumer, Span("now", False), stop=interrupted) == ([], 0)
+    assert consumer.polls == 1
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_what_cannot_be_read_is_told_and_the_rest_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
