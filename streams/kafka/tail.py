@@ -109,10 +109,11 @@ def _interruptible() -> Iterator[Callable[[], bool]]:
         pressed.set()
         signal.default_int_handler(number, frame)
 
-    if threading.current_thread() is not threading.main_thread():
-        yield pressed.is_set
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield pressed.is_set  # a shell's background job is to be deaf for it
         return
-    before = signal.signal(signal.SIGINT, press)
+    signal.signal(signal.SIGINT, press)
     try:
         yield pressed.is_set
     finally:

@@ -127,10 +127,26 @@ def test_an_interrupt_that_a_poll_takes_for_its_own_ends_it_all_the_same() -> No
             return {}
 
     consumer = Deaf([])
-    with tail._interruptible() as interrupted:
-        assert seen(consumer, Span("now", False), stop=interrupted) == ([], 0)
-    assert consumer.polls == 1
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    # Tests that a shell runs in its background are deaf for it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with tail._interruptible() as interrupted:
+            assert seen(consumer, Span("now", False), stop=interrupted) == ([], 0)
+        assert consumer.polls == 1
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_a_background_job_that_is_deaf_for_interrupts_stays_so() -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with tail._interruptible() as interrupted:
+            signal.raise_signal(signal.SIGINT)
+            assert not interrupted()
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_what_cannot_be_read_is_told_and_the_rest_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
@@ -289,10 +305,17 @@ def test_a_topic_that_the_broker_lacks_is_a_mistake_of_the_command(
     assert "no topic nobody.calls.alerts" in capsys.readouterr().err
 
 
+def _hears_interrupts() -> None:
+    """A shell's background job would be deaf for them, and so would all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("end", ["interrupt", "closed pipe"])
 def test_it_ends_quietly_when_nobody_wants_more(filled: list[str], end: str) -> None:
     command = [sys.executable, "-m", "streams", "tail", "alerts", *filled, "--from", "beginning"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=_hears_interrupts
+    )
     assert process.stdout is not None
     assert process.stderr is not None
     first = process.stdout.readline()

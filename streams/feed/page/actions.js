@@ -15,6 +15,7 @@ const UNDONE_BY = { acknowledge: "unacknowledge", unacknowledge: "acknowledge", 
 const UNSURE = [0, 500, 502, 503, 504]; // statuses after which it may have happened
 const RETRIED = [...UNSURE, 429];
 let undo = null;
+let sending = null; // the stream may show an action before its answer is here; who undoes it then means that one
 const people = new Set();
 
 /** Names of colleagues, as they appear in what others did. */
@@ -27,8 +28,9 @@ export async function act(action, alert) {
   if (!alert) return;
   const body = await details(action, alert);
   if (!body) return;
-  if (action === "assign" && !body.to && alert.feedback?.assigned_to) await send("unassign", alert, {});
-  else await send(action, alert, body);
+  const taken = action === "assign" && !body.to && alert.feedback?.assigned_to;
+  sending = taken ? send("unassign", alert, {}) : send(action, alert, body);
+  await sending;
 }
 
 async function details(action, alert) {
@@ -86,7 +88,8 @@ export function offerDraft() {
 
 const takeBack = (action, alert) => send(action, alert, action === "assign" ? { to: alert.feedback.assigned_to } : {}, { quiet: true });
 
-export function runUndo() {
+export async function runUndo() {
+  await sending;
   const run = undo;
   undo = null;
   if (run) run().then(() => toast(t("done.undo")));
