@@ -95,27 +95,17 @@ def macro_f1(pairs: Counter[tuple[str, str]], labels: Sequence[str] = SENTIMENTS
     return total / len(labels)
 
 
-def score_items(items: Sequence[Item]) -> dict[str, Score]:
+def score_items(items: Sequence[Item], *, secrets_alone: bool = False) -> dict[str, Score]:
     """Scores by language, of the engine as it is, in its default redaction mode, told the language of the utterance."""
     scores: dict[str, Score] = {}
     for chain in turns(items):
         score = scores.setdefault(chain[0].language, Score())
         for item, hidden in zip(chain, hidden_spans(chain), strict=True):
             score.items += 1
-            _score_words(item, score)
             _score_redaction(item, hidden, score)
-            _score_language(item, score)
-    return scores
-
-
-def score_secrets(items: Sequence[Item]) -> dict[str, Score]:
-    """Scores by language of redaction alone."""
-    scores: dict[str, Score] = {}
-    for chain in turns(items):
-        score = scores.setdefault(chain[0].language, Score())
-        for item, hidden in zip(chain, hidden_spans(chain), strict=True):
-            score.items += 1
-            _score_redaction(item, hidden, score)
+            if not secrets_alone:
+                _score_words(item, score)
+                _score_language(item, score)
     return scores
 
 

@@ -73,7 +73,7 @@ def create_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        # Each thread may come to a connection with a cache of its own; more threads than these would only wait for one another.
+        # Each thread may come to a connection with a cache of its own.
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         running = asyncio.create_task(hub.run())
         try:
@@ -131,17 +131,21 @@ class _Headers:
                 if seen and message["status"] < 400 and not await asyncio.to_thread(_audit, Request(scope), dict(seen)):
                     refused = scope["method"] == "GET"
                 if refused:
-                    await problems.store_gone()(scope, receive, send)
+                    gone = problems.store_gone()
+                    _put(gone.headers, scope["path"])
+                    await gone(scope, receive, send)
                     return
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
-                # A page open all day must see an update: the browser asks each time, and mostly hears "not modified".
-                kept = "no-store" if scope["path"].startswith("/api/") else "no-cache"
-                headers.setdefault("Cache-Control", kept)
+                _put(MutableHeaders(scope=message), scope["path"])
             await send(message)
 
         await self._app(scope, receive, sending)
+
+
+def _put(headers: MutableHeaders, path: str) -> None:
+    for name, value in HEADERS.items():
+        headers.setdefault(name, value)
+    # A page that is open all day must see an update: the browser asks each time, and mostly hears "not modified".
+    headers.setdefault("Cache-Control", "no-store" if path.startswith("/api/") else "no-cache")
 
 
 def _audit(request: Request, seen: dict[str, Any]) -> bool:

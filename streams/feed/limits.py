@@ -22,12 +22,8 @@ KEY_CHARS_MAX = 300
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Attributes:
-    free: failures that cost nothing; each further one doubles the wait.
-    wait_ms_max: the longest wait.
-    """
-
     free: int
+    """Failures that cost nothing; each further one doubles the wait."""
     wait_ms_max: int
 
 

@@ -128,7 +128,7 @@ class ClipFolder:
             number = sum(1 for path in folder.iterdir() if path.suffix in SOUNDS and path.name.count(".") == 2)
             shutil.rmtree(folder)
         except OSError as error:
-            remedy = "Run it as the user who cuts the clips; nothing was erased of the store yet"
+            remedy = "Run it again as the user who cuts the clips"
             raise VigieError(
                 f"clips of that call cannot be deleted ({error.strerror})",
                 remedy=remedy,
@@ -302,6 +302,7 @@ class Cutter:
         if self._folder.has(order):
             return "there"
         if self._folder.is_erased(order.call_id):
+            self._folder.erase(order.call_id)  # what could not be deleted then
             return "erased"
         chunks = self._reader.read(partition, order) if order.to_ms > order.from_ms else []
         state, files = ("gone", None) if chunks is None else self._cut(chunks, order)

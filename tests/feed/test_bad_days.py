@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from streams.feed.access import everything
-from streams.feed.app import create_app
+from streams.feed.app import CSP, create_app
 from streams.feed.clips import NoClips
 from streams.feed.hub import Hub
 from streams.feed.problems import UnconfirmedError
@@ -43,6 +43,8 @@ def test_words_that_cannot_be_noted_as_read_are_not_given(full: tuple[Store, Tes
     refused = client.get("/api/calls/c1")
     assert refused.status_code == 503
     assert refused.headers["Content-Type"] == "application/problem+json"
+    assert refused.headers["Content-Security-Policy"] == CSP
+    assert refused.headers["Cache-Control"] == "no-store"
     assert refused.json()["remedy"]
     assert "good morning" not in refused.text
     assert [a["alert_id"] for a in client.get("/api/alerts").json()["items"]] == ["a"]
