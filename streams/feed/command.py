@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import gc
 import ipaddress
 import logging
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 
 from audio.errors import VigieError
 from streams import settings
+from streams.feed import memory
 
 DESCRIPTION = """Serve the supervisors' page and its API over the topics: live alerts, calls, history. What it shows is kept
 in a store, which is rebuilt from the topics when it is lost."""
@@ -58,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
     found = settings.load(args)
     check_address(found.feed_host, found.feed_port, no_login=args.no_login)
+    memory.bound_arenas()
     connection = found.connection()
     database = Database(found.database)
     if args.rebuild:
@@ -135,9 +136,7 @@ def serve(app: Any, host: str, port: int) -> None:
         server_header=False,
     )
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    # What is here now stays. Left among what is looked through for garbage, it would stop everyone for 0.1 s each time.
-    gc.collect()
-    gc.freeze()
+    memory.freeze()
     with contextlib.suppress(KeyboardInterrupt):
         uvicorn.Server(config).run()
 
