@@ -11,14 +11,17 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from streams.language.credential_words import credential_words
 from streams.language.number_words import number_words
 from streams.language.numbers import written_digits
 from streams.language.text import LANGUAGES, Line, Token, compile_patterns, fold, language_code, read_yaml
 
-NUMBER, NOUN, AT = 1, 2, 4
-"""What a word may be part of: a number, an announcement, a spoken address."""
+NUMBER, NOUN, AT, ENTRY = 1, 2, 4, 64
+"""What a word may be part of: a number, an announcement, a spoken address, words about a way in."""
 _MAYBE_AT, _DOT, _ARTICLE = 8, 16, 32
 """Words such as "at" and "chez" are part of an address where there is a dot as well."""
+_VERB, _HINT = 128, 256
+"""Words that tell of a way in where both are there ("type" and "colleague")."""
 ARTICLES_RUN = 3
 """So many articles in a row ("one one one") are no articles but digits."""
 CERTAIN_AT = frozenset(
@@ -80,7 +83,11 @@ class Announcements:
         self.asks = self._kind(own, "asks", 0)
         self.still = words("still")
         self.dictate = self._kind(own, "dictate", 0)
-        self.unasked, self.evasive = words("unasked"), words("evasive")
+        # Darija is full of French; to a French caller "la" is no "no".
+        self.unasked = frozenset(
+            fold(str(word)) for part in own[: 2 if codes[0] == "ar" else 1] for word in part["unasked"]
+        )
+        self.evasive = words("evasive")
         self.belonging = self._kind(own, "belonging", 0)
         self.email = self._kind(own, "email", 0)
         self.checks = self._kind(own, "checks", 0)
@@ -95,6 +102,8 @@ class Announcements:
             for kind in (*self.kinds, self.open, self.unless, self.reverse, self.password)
             for word in kind.literals
         )
+        self.credentials = credential_words(codes)
+        self._plain |= self.credentials.nouns | self.credentials.verbs | self.credentials.hints
         self._numbers = number_words(codes[0])
         self._codes = codes
         # "Com" is "with" in Portuguese.
@@ -120,7 +129,7 @@ class Announcements:
         return _Kind(name, least, pattern, nouns, literals)
 
     def heat(self, words: Sequence[Token]) -> int:
-        """NUMBER, NOUN and AT, joined, as far as any of the words may be part of one; 0: there is no secret here."""
+        """NUMBER, NOUN, AT and ENTRY, joined, as far as any of the words may be part of one; 0: there is no secret here."""
         found = run = 0
         seen = self._seen
         for token in words:
@@ -132,7 +141,9 @@ class Announcements:
                 found |= NUMBER
         if found & _MAYBE_AT and found & _DOT:
             found |= AT
-        return found & (NUMBER | NOUN | AT)
+        if found & _VERB and found & _HINT:
+            found |= ENTRY
+        return found & (NUMBER | NOUN | AT | ENTRY)
 
     def plain(self, words: Sequence[Token]) -> Line:
         """The words with those that are near an announcing noun written as that noun."""
@@ -156,6 +167,10 @@ class Announcements:
             heat |= _ARTICLE
         if word in CERTAIN_AT or word in self.providers:
             heat |= AT
+        known = self.credentials
+        heat |= (ENTRY if word in known.nouns else 0) | (_VERB if word in known.verbs else 0)
+        heat |= _HINT if word in known.hints else 0
+        heat |= ENTRY if self._codes[0] != "ar" and not word.isalpha() and known.is_mixed(word) else 0
         heat |= (_MAYBE_AT if word in self.at else 0) | (_DOT if word in self.dot or word in self._tails else 0)
         noun = self._noun(word) if not spoken else None
         if noun is not None:
@@ -213,7 +228,9 @@ class Announcements:
         line = self.plain(words)
         if any(end >= len(words) - ASKED_WORDS_MAX for _, end in self.spans(self.password_noun, line)):
             return True
-        return any(True for _ in self.spans(self.asks, line))
+        if any(True for _ in self.spans(self.asks, line)):
+            return True
+        return self.credentials.asks(line)
 
     def asks_dictation(self, words: Sequence[Token]) -> bool:
         """Whether these words of the other party ask for a number, and do not say which: "read it out to me"."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streams.language.announcements import NUMBER, Announced, Announcements
+from streams.language.announcements import ENTRY, NUMBER, Announced, Announcements
 from streams.language.identity import is_national_id
 from streams.language.modes import RedactionSettings, Secret
 from streams.language.number_words import NumberWords, number_words
@@ -54,7 +54,7 @@ class Around:
         self.numbers: NumberWords = number_words(language)
         self.runs: list[NumberRun] = number_runs(words, language, breaks, settings.strict) if heat & NUMBER else []
         self.line = known.plain(words) if heat else Line(words)
-        self.announced: list[Announced] = known.heard(self.line) if heat else []
+        self.announced: list[Announced] = known.heard(self.line) if heat & ~ENTRY else []
 
     def word(self, at: int) -> str:
         return self.words[at].word if 0 <= at < len(self.words) else ""
@@ -144,7 +144,7 @@ class Around:
             first, at = start, -1
             if not named:
                 kind, named = "national_id", True
-        while at >= floor and len(before) < SPELLED_MAX and self.is_prefix(at):
+        while at >= floor and len(before) < SPELLED_MAX and (self.is_prefix(at) or self._is_series(kind, at, floor)):
             before.append(at)
             at = self.beside(at - 1, -1)
         lead = next((run.first for run in self.runs if run.first >= floor and run.last == at), None)
@@ -163,7 +163,24 @@ class Around:
             last = self._checked_end(first, last)
         if letters and named:
             last = next((run.last for run in self.runs if run.first == at), last)
+        if kind in ("code", "number"):
+            first, last = self._with_keys(first, last)
         return Secret(kind, first, last)
+
+    def _is_series(self, kind: str, at: int, floor: int) -> bool:
+        """Whether two letters stand straight after "la cin", whatever else they mean: "wa 839 174"."""
+        word = self.word(at)
+        filler = word in self.numbers.fillers and word not in self.known.stops
+        return kind == "national_id" and at == floor > 0 and filler and len(word) == 2 and word.isalpha()
+
+    def _with_keys(self, first: int, last: int) -> tuple[int, int]:
+        """A number with the other keys that are pressed with it: "star four four one nine hash"."""
+        keys = self.known.credentials.keys
+        while self.word(before := self.beside(first - 1, -1)) in keys:
+            first = before
+        while self.word(after := self.beside(last + 1, 1)) in keys:
+            last = after
+        return first, last
 
     def _checked_end(self, first: int, last: int) -> int:
         run = next((run for run in self.runs if first <= run.first and run.last == last), None)

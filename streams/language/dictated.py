@@ -18,6 +18,7 @@ _WHOLE = {"card": 13, "iban": 14, "national_id": 7, "phone": 7, "number": 0}
 """With fewer digits a number of a kind is not all there."""
 REST_WORDS_MAX = 8
 GROUP_DIGITS_MIN, CHECK_WORDS_MAX = 4, 6
+PHONE_DIGITS_MIN = 6
 _EXPIRES = re.compile(r"(?:0[1-9]|1[0-2])(?:20)?(?:2[4-9]|3\d|4\d)")
 _LAST_FOUR = ([4], [2, 2], [1, 1, 1, 1], [1, 1, 2], [2, 1, 1])
 _TERMS = frozenset(str(year) for year in range(2010, 2046))
@@ -55,6 +56,7 @@ class Dictated:
 
     def _of_run(self, run: NumberRun, before: int, near: Announced | None, found: list[Secret]) -> list[Secret]:
         strict = self.around.settings.strict
+        run = self._without_measure(run)
         digits = self.quantities.digits(run)
         expiry = self._expiry(run, near, found)
         if expiry:
@@ -70,10 +72,26 @@ class Dictated:
             return self._parted(run, kind if kind == "card" else named)
         run = self._with_soft(run) if near is not None or self.expected else run
         announced = self._announced_kind(run, digits, near, found)
-        if announced and not self.quantities.is_moment(run):
+        if announced is None and near is None and self._goes_on(digits, before):
+            announced = self.expected
+        verb = near is not None and near.kind == "code" and near.end == run.first  # "marco" is no march here
+        if announced and (not self.quantities.is_moment(run) or (verb and not self.quantities.measured(run))):
             long_enough = kind in ("card", "phone") and announced in ("code", "cvv", "phone", "expiry")
             return [Secret(kind if long_enough else announced, run.first, run.last)]
         return []
+
+    def _without_measure(self, run: NumberRun) -> NumberRun:
+        """Figures without the words of another number that counts something: "887 415 ten seconds left"."""
+        *parts, last = run.parts
+        if not parts or not last.spoken or any(part.spoken for part in parts) or not self.quantities.measured(run):
+            return run
+        return NumberRun(tuple(parts), tuple(at for at in run.bridges if at < len(parts)))
+
+    def _goes_on(self, digits: int, before: int) -> bool:
+        """Whether these few digits are the rest, or the beginning, of a number that was asked for."""
+        if self.expected == "iban" and digits > 1:
+            return True
+        return self.expected in ("code", "card", "cvv") and before > 0 and digits + before > 3
 
     def _with_soft(self, run: NumberRun) -> NumberRun:
         """The run with a word at each end that only sounds like a number: after an announcement it is one."""
@@ -172,9 +190,27 @@ class Dictated:
         of = [a for a in near if a.kind == "open" and a.first < last.first <= a.end + 2]
         if last.kind == "card" and of:  # "the contract ending in"
             return of[-1]
+        if last.kind in ("phone", "card") and (code := self._code_of(near, last, run)):
+            return code
         same = [a for a in near if a.end == last.end]
         order = ("open", *KINDS)
         return min(same, key=lambda a: (a.kind == "code", order.index(a.kind)))
+
+    def _code_of(self, near: list[Announced], last: Announced, run: NumberRun) -> Announced | None:
+        """The code that a thing is named to say whose it is: "the pin of my phone", "o pin do cartão do telemóvel"."""
+        idle = {*OF, *self.around.known.credentials.of_my, *self.around.known.cards}
+        for a in near:
+            between = {self.around.word(at) for at in range(a.end, last.first)}
+            if last.kind == "phone" and a.kind == "code" and a.first < last.first and run.digits_max < PHONE_DIGITS_MIN:
+                return a  # "the parental code of the tele"
+            if (
+                a.kind in ("code", "cvv")
+                and a.end < last.first
+                and between <= idle
+                and not between <= self.around.known.cards
+            ):
+                return a
+        return None
 
     def _is_cin(self, run: NumberRun) -> bool:
         """Whether this has the form of a Moroccan identity card ("be 452178") and is told as somebody's."""

@@ -128,6 +128,9 @@ def _domain_end(text: str, words: Sequence[Token], at: int, known: Announcements
 def _local_start(text: str, words: Sequence[Token], at: int, known: Announcements, numbers: NumberWords) -> int:
     """The first word of the local part that ends before `at`."""
     start, count = at, 0
+    while start > 1 and words[start - 1].word in numbers.hesitations:
+        start -= 1  # "morell um at icloud"
+    at = start
     nearest = words[at - 1].word
     if nearest in known.stops and len(nearest) > 2 and nearest not in known.email.nouns and nearest not in _IS:
         start = at - 1  # "hello at the bakery dot com"
@@ -144,6 +147,13 @@ def _local_start(text: str, words: Sequence[Token], at: int, known: Announcement
         if count > LOCAL_WORDS_MAX:
             break
         start -= 1
+    if (
+        start > 1
+        and words[start - 1].word in _PARTICLES
+        and words[start - 2].word in _IS
+        and words[start].word not in known.email.nouns
+    ):
+        return start - 1  # "es el rubio de cadiz arroba"
     return start
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from streams.language.announcements import NOUN
 from streams.language.around import Around
+from streams.language.credentials import ANSWER_WORDS_MAX, Credentials
 from streams.language.modes import Secret
 
 PASSWORD_WORDS_MAX = 6
@@ -40,8 +41,8 @@ _TOO_LATE = frozenset(
 
 
 class Passwords:
-    def __init__(self, around: Around) -> None:
-        self.around = around
+    def __init__(self, around: Around, credentials: Credentials) -> None:
+        self.around, self.credentials = around, credentials
 
     def find(self, expected: str | None) -> tuple[list[Secret], bool]:
         """Words announced as a password, and whether the announcement ends the text."""
@@ -57,36 +58,56 @@ class Passwords:
                 first += 1  # "is still dandelion"
             if first >= count > at:
                 continue  # "is very simple"
+            if self.credentials.is_and(end - 1):
+                continue
             if any(
-                token.word in self.around.known.denials for token in self.around.words[nouns.get(start, end) : end - 1]
+                token.word in self.around.known.denials or token.word in self.credentials.known.breaks
+                for token in self.around.words[nouns.get(start, end) : end - 1]
             ):
                 continue
             if first >= count:
                 follows = True
-            elif not self._is_talk(first):
+            elif not self._is_talk(first) and not self.credentials.is_state(first, self.credentials.end(first)):
                 found.append(Secret("password", first, self._password_end(first)))
         behind = self._before_as() if noun and not found else None
         if behind is not None:
             return [*found, behind], False
-        unclear = self._unclear_password() if noun and not told else None
+        more = self.credentials.find()
+        told = told or any(token.word == "[password]" for token in self.around.words)
+        unclear = self._unclear_password() if noun and not told and not more else None
         if unclear is not None:
             found.append(Secret("password", unclear, self._password_end(unclear)))
-        if expected == "password" and 0 < count <= PASSWORD_WORDS_MAX:
-            first = self.around.said(0)
-            if first < count and not self._is_no_answer(first):
-                found.append(Secret("password", first, count - 1))
+        if expected == "password" and 0 < count <= ANSWER_WORDS_MAX:
+            found += self._answer()
+        found += more
+        found += self.credentials.mended(found)
         return found, follows
 
-    def _is_no_answer(self, first: int) -> bool:
+    def _answer(self) -> list[Secret]:
+        """What was said when a password was asked for."""
+        count = len(self.around.words)
+        first = self.around.said(0)
+        if count <= PASSWORD_WORDS_MAX and first < count and not self._is_no_answer(first):
+            return [Secret("password", first, count - 1)]
+        first, last, led = self.credentials.answer()
+        told = led or count <= PASSWORD_WORDS_MAX or self.credentials.is_explained(first, last)
+        if first < count and told and not self._is_no_answer(first, last + 1, led):
+            return [Secret("password", first, last)]
+        return []
+
+    def _is_no_answer(self, first: int, end: int | None = None, led: bool = False) -> bool:
         """Whether what is said instead of a password, which was asked for, is about something else."""
         known, numbers = self.around.known, self.around.numbers
-        said = [token.word for token in self.around.words[first:]]
+        said = [token.word for token in self.around.words[first:end]]
         if all(word in numbers.asides or word in numbers.repairs or word in numbers.continues for word in said):
             return True  # "one moment please"
-        if said[0] in known.harmless or said[0] in known.evasive or _TOO_LATE & set(said):
+        small = said[0] in self.credentials.known.small and (led or len(said) > 2)
+        if not small and (said[0] in known.harmless or said[0] in known.evasive):
+            return True
+        if _TOO_LATE & set(said):
             return True
         # A password of one word may well be "maria"; in more, a word of talk says that this is none.
-        second = said[1:2] if said[1:2] and len(said[1]) > 2 else []
+        second = said[1:2] if said[1:2] and len(said[1]) > 2 and not numbers.begins(said[1]) else []
         return not known.harmless.isdisjoint(second) or (len(said) > 1 and not known.talk.isdisjoint(said))
 
     def _before_as(self) -> Secret | None:
@@ -103,6 +124,8 @@ class Passwords:
     def _is_talk(self, at: int) -> bool:
         """Whether this word begins no password: it is about one, or a mark."""
         word, around = self.around.word(at), self.around
+        if word[:3] in ("وال", "وما"):
+            return True  # "and the"
         return word in around.known.harmless or word in around.numbers.units or word.startswith("[")
 
     def _unclear_password(self) -> int | None:
@@ -114,21 +137,26 @@ class Passwords:
             end = next((last for first, last in known.spans(known.belonging, self.around.line) if first == end), end)
             at = self.around.said(end)
             bare = len(words) <= PASSWORD_WORDS_MAX + 2 and self.around.said(0) >= start - 1
-            if bare and at < len(words) and not self._is_talk(at):
+            if bare and at < len(words) and not self._is_vague(at):
                 return at
             at = self._after_copula(end)
             joined = words[end - 1].word != self.around.line.tokens[end - 1].word  # "passwordis"
             closing = at == end and len(words) - at <= 2  # "and my password bluebird"
             told = joined or at > end or closing or self.around.settings.strict
-            if told and at < len(words) <= at + SHORT_PASSWORD_WORDS_MAX and not self._is_talk(at):
+            if told and at < len(words) <= at + SHORT_PASSWORD_WORDS_MAX and not self._is_vague(at):
                 return at
         return None
+
+    def _is_vague(self, at: int) -> bool:
+        """The same where nothing says that a password follows."""
+        known = self.credentials.known
+        return self._is_talk(at) or (self.around.word(at) in known.never and self.around.word(at) not in known.small)
 
     def _after_copula(self, at: int) -> int:
         """The word after up to three short ones, one of which was "is"; the end where one of them is "not"."""
         for _ in range(3):
             word = self.around.word(at)
-            if word in self.around.known.harmless:
+            if word in self.around.known.harmless or word in self.credentials.known.breaks:
                 return len(self.around.words)
             if not word or len(word) > 3 or word.isdigit():
                 break
@@ -138,14 +166,11 @@ class Passwords:
     def _password_end(self, first: int) -> int:
         """The last word of a password; letters spelled one by one do not count towards the longest."""
         last, count = first, 1
+        end = self.credentials.end(first)
         for at in range(first + 1, min(first + SPELLED_WORDS_MAX, len(self.around.words))):
             word = self.around.word(at)
             count += len(word) > 1
-            if (
-                count > PASSWORD_WORDS_MAX
-                or word.startswith("[")
-                or (word in _TOO_LATE and not self.around.settings.strict)
-            ):
+            if (at > end) or word.startswith("[") or (word in _TOO_LATE and not self.around.settings.strict):
                 break
             last = at
         return last

@@ -107,9 +107,18 @@ class Quantities:
 
     def _is_list(self, run: NumberRun) -> bool:
         """Amounts one after the other, as in "twenty pounds then thirty then forty"."""
+        if self._is_each(run):
+            return True
         before = [other for other in self.around.runs if other.last < run.first and self.measured(other)]
         apart = all(one.last + 1 < other.first for one, other in pairwise(run.parts))
         return bool(before) and apart and run.first - before[-1].last <= 4 and run.digits_max <= 12
+
+    def _is_each(self, run: NumberRun) -> bool:
+        """As "one for 45 and one for 54"."""
+        articles = [part.first for part in run.parts if self.around.word(part.first) in self.around.numbers.articles]
+        words = [self.around.word(at) for at in range(run.first, run.last + 1)]
+        each = sum(word in (*OF, "for", "por") for word in words)
+        return len(articles) > 1 and each > 1 and run.digits_max <= 12
 
     def _is_postcode(self, run: NumberRun, near: Announced | None) -> bool:
         """A Portuguese one, with its place: "1250 096 lisboa"."""

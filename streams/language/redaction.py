@@ -27,7 +27,7 @@ from streams.language.modes import Mode, RedactionSettings, Secret
 from streams.language.number_words import number_words
 from streams.language.numbers import LEADING_WORDS_MAX, STRANGE_WORDS_MAX, NumberRun, number_runs
 from streams.language.secrets import find_secrets
-from streams.language.text import Token, tidy, tokens
+from streams.language.text import Line, Token, tidy, tokens
 
 Record = dict[str, Any]
 _UNREAD = ("sentiment", "phrases", "redactions")
@@ -184,7 +184,7 @@ class Redactor(Stateful):
         text = tidy(str(utterance.get("text") or ""))
         words, language = tokens(text), self._language(utterance)
         known = self._known(utterance)
-        if not known.heat(words):
+        if not known.heat(words) and not known.credentials.asks(Line(words)):
             return
         end_ms = int(utterance["end_ms"])
         _, kind = find_secrets(text, words, language, self.settings)

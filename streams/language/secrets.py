@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from streams.language.accounts import Ibans
 from streams.language.announcements import AT, NOUN, Announced, announcements, codes_for
 from streams.language.around import Around
+from streams.language.credentials import Credentials
 from streams.language.dictated import Dictated
 from streams.language.emails import emails
 from streams.language.marks import marked
@@ -92,7 +93,7 @@ def _find(
         _take(taken, [Secret("email", *span) for span in emails(text, words, known, around.language)])
     _take(taken, Ibans(around).find())
     _take(taken, Dictated(around, expected).find(digits_before))
-    passwords, next_password = Passwords(around).find(expected)
+    passwords, next_password = Passwords(around, Credentials(around)).find(expected)
     _take(taken, passwords)
     taken.sort(key=lambda secret: secret.first)
     return taken, "password" if next_password and words else _following(around, taken, expected)

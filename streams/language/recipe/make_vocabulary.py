@@ -1,0 +1,44 @@
+"""Writes `vocabulary/*.txt`: the words of ordinary service calls, a language, one a line.
+
+    python -m streams.language.recipe.make_vocabulary
+
+They are the words of this project's own utterances: the training corpus beside this file, the phrase catalogues, and what
+holds no secret in the development part of tests/words (the held-out part is never read). Redaction asks whether a word is
+one of them where it must tell what somebody typed from talk about typing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import yaml
+
+from streams.language.text import LANGUAGES, tokens
+
+FOLDER = Path(__file__).parents[1] / "vocabulary"
+CORPUS = Path(__file__).parent / "corpus"
+SUITE = Path("tests/words/dev")
+PHRASES = Path(__file__).parents[1] / "phrases"
+
+
+def texts(language: str) -> Iterator[str]:
+    yield (CORPUS / f"{language}.txt").read_text(encoding="utf-8")
+    yield (PHRASES / f"{language}.yaml").read_text(encoding="utf-8")
+    for item in yaml.safe_load((SUITE / f"{language}.yaml").read_text(encoding="utf-8")):
+        if not item["redactions"]:
+            yield item["text"]
+
+
+def vocabulary(language: str) -> str:
+    words = {token.word for text in texts(language) for token in tokens(text)}
+    return "".join(f"{word}\n" for word in sorted(words) if len(word) > 2 and word.isalpha())
+
+
+def main() -> None:
+    for language in LANGUAGES:
+        (FOLDER / f"{language}.txt").write_text(vocabulary(language), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
