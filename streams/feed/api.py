@@ -30,11 +30,13 @@ from streams.feed.source import Actions
 from streams.kafka.clips import ClipFolder
 
 router = APIRouter(prefix="/api", responses=documented(401, 403, 422, 503), dependencies=WAYS_IN)
-Names = Annotated[list[m.Name], Query()]
+Names = Annotated[list[m.Text], Query()]
+"""Of agents, queues, sites: nobody upstream bounds them."""
 Number = Annotated[int | None, Query(ge=0, le=2**52)]
 Limit = Annotated[int, Query(ge=1, le=queries.LIMIT_MAX)]
 Cursor = Annotated[str | None, Query(max_length=CURSOR_CHARS_MAX)]
 Identity = Annotated[m.Identity, Path(min_length=1)]
+Spoken = Annotated[m.Identity | None, Query(alias="id", min_length=1)]
 Viewer = Annotated[Scope, Depends(needs("alerts"))]
 Reader = Annotated[Scope, Depends(needs("words"))]
 Hearer = Annotated[Scope, Depends(needs("audio"))]
@@ -71,6 +73,16 @@ def feed_of(request: Request) -> Feed:
 
 
 Served = Annotated[Feed, Depends(feed_of)]
+
+
+def named(call_id: Annotated[m.Identity, Path()], other: Spoken = None) -> str:
+    """The call that is asked for. No address can end in "." or "..": these calls are `/api/calls/?id=..`."""
+    if not (found := call_id or other):
+        raise RefusedError(422, "That is no valid request", field="call_id", remedy="Name the call")
+    return found
+
+
+Named = Annotated[str, Depends(named)]
 
 
 @router.get("/alerts", response_model=m.Alerts)
@@ -232,7 +244,7 @@ def calls(
 
 
 @router.get("/calls/{call_id:path}", response_model=m.WholeCall, responses=documented(404))
-def call(feed: Served, scope: Reader, request: Request, call_id: Identity) -> Any:
+def call(feed: Served, scope: Reader, request: Request, call_id: Named) -> Any:
     """Everything that is kept of a call: words, alerts, timeline, summary."""
     with feed.database.reading() as connection:
         found = queries.one_call(connection, scope, call_id, feed.clips.describe, wall_ms())
@@ -243,7 +255,7 @@ def call(feed: Served, scope: Reader, request: Request, call_id: Identity) -> An
 
 
 @router.delete("/calls/{call_id:path}", responses=documented(404))
-def erase(feed: Served, scope: Administrator, call_id: Identity) -> dict[str, Any]:
+def erase(feed: Served, scope: Administrator, call_id: Named) -> dict[str, Any]:
     """Erase a call everywhere we keep it; says what was erased, and what the topics hold until their retention."""
     with feed.database.reading() as connection:
         if not queries.is_there(connection, scope, call_id):

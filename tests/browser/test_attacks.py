@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from tests.browser.stage import Stage
 from tests.browser.test_accessibility import axe, violations
-from tests.browser.test_alerts import expect
+from tests.browser.test_alerts import ROWS, expect
 
 __all__ = ["axe"]
 TEXT = "Called back at noon, line is bad"
@@ -193,3 +194,71 @@ def test_an_alert_is_printed_whole_and_light(opened: Any) -> None:
         opened.evaluate("getComputedStyle(document.querySelector('.alert-head')).backgroundColor")
         == "rgb(255, 255, 255)"
     )
+
+
+LONG = {"site": "s" * 240, "queue": "file " * 50, "agent": "Dieudonné" * 30}
+
+
+def test_names_without_a_space_widen_no_page_and_can_be_filtered_by(floor: Stage, visit: Callable[..., Any]) -> None:
+    call_id = "x" * 256
+    floor.seconds(floor.call(call_id, **LONG), "aacc")
+    floor.words(call_id, "customer", "nobody answers")
+    alert_id = floor.alert(call_id, "dead-air")
+    floor.alert(floor.call("c2"), "dead-air")
+    for width in (1280, 375):
+        for query in (f"?alert={alert_id}", f"?view=call&call={call_id}", "?view=floor", "?view=history&q=nobody"):
+            page = visit(query, width=width)
+            expect(page.locator(".loading")).to_have_count(0)
+            expect(page.locator("#alert-title, .call-head, .tile, .hit").first).to_be_visible()
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, query
+            if query.startswith("?alert"):
+                close = page.locator(".alert-head .close").bounding_box()
+                assert close["x"] + close["width"] <= width
+    page = visit()
+    for name, value in LONG.items():
+        page.goto(f"{floor.address}?{urlencode({name: value})}")
+        expect(page.locator(ROWS)).to_have_count(1)
+
+
+@pytest.mark.parametrize("call_id", [".", ".."])
+def test_a_call_that_no_address_can_end_in_opens(floor: Stage, visit: Callable[..., Any], call_id: str) -> None:
+    floor.seconds(floor.call(call_id), "aacc")
+    floor.words(call_id, "customer", "nobody answers")
+    for query in (f"?alert={floor.alert(call_id, 'dead-air')}", f"?view=call&call={call_id}"):
+        expect(visit(query).locator(".transcript")).to_contain_text("nobody answers")
+
+
+def test_what_other_filters_found_is_no_answer_to_these(floor: Stage, visit: Callable[..., Any]) -> None:
+    floor.alert(floor.call("c1"), "dead-air")
+    page = visit()
+    expect(page.locator(ROWS)).to_have_count(1)
+    page.route("**/api/alerts?*site=*", lambda route: route.abort())
+    page.get_by_role("button", name="Site").click()
+    page.get_by_role("checkbox", name="dakar").check()
+    expect(page.locator(".failure")).to_be_visible()
+    expect(page.locator(ROWS)).to_have_count(0)
+
+
+def test_a_note_on_an_alert_far_down_the_list_is_no_new_alert(floor: Stage, visit: Callable[..., Any]) -> None:
+    floor.call("c1")
+    for number in range(520):
+        floor.alert("c1", "dead-air", alert_id=f"a{number:03}")
+    page = visit()
+    expect(page.locator("#nav-count")).to_have_text("520")
+    page.reload()  # those that came while one looked are all on the page
+    expect(page.locator("#nav-count")).to_have_text("520")
+    page.evaluate(
+        """async () => {
+          const { csrf } = await (await fetch("/api/me")).json();
+          const { next } = await (await fetch("/api/alerts?limit=500")).json();
+          const { items } = await (await fetch(`/api/alerts?limit=500&cursor=${next}`)).json();
+          const headers = { "Content-Type": "application/json", "X-CSRF-Token": csrf };
+          const address = `/api/alerts/${items.at(-1).alert_id}/note`;
+          await fetch(address, { method: "POST", headers, body: '{"text": "seen"}' });
+        }"""
+    )
+    new = floor.alert("c1", "one-way-audio")
+    expect(page.locator(f'li[data-id="{new}"]')).to_be_visible()
+    expect(page.locator("#live")).to_contain_text("New alert, Critical")
+    expect(page.locator("#nav-count")).to_have_text("521")
+    expect(page.locator(".count")).to_have_text("521 alerts")

@@ -276,6 +276,26 @@ def test_whatever_a_call_is_called_its_own_address_finds_it(store: Store, client
         assert connection.execute(sa.select(t.calls.c.call_id)).scalars().all() == [call_id]
 
 
+@pytest.mark.parametrize("call_id", [".", ".."])
+def test_a_call_that_no_address_can_end_in_is_found_and_erased(store: Store, client: TestClient, call_id: str) -> None:
+    store.take(*live(call_id), *live("c1"))
+    there = {"params": {"id": call_id}}
+    assert client.get("/api/calls/", **there).json()["call_id"] == call_id
+    assert client.get("/api/calls/c1", **there).json()["call_id"] == "c1"
+    assert client.get("/api/calls/").status_code == 422
+    assert client.delete("/api/calls/", **there).json()["call_id"] == call_id
+    assert client.get("/api/calls/", **there).status_code == 404
+    assert client.get("/api/calls").json()["total"] == 1
+
+
+def test_a_name_of_any_length_can_be_filtered_by(store: Store, client: TestClient) -> None:
+    place = {name: f"{name} " + "é" * 900 for name in ("agent", "queue", "site")}
+    store.take(("measurements", measurement("c1", 0, **place)), ("alerts", alert("c1", "a", **place)), *live("c2"))
+    assert client.get("/api/alerts", params=place).json()["total"] == 1
+    assert client.get("/api/calls", params=place).json()["total"] == 1
+    assert client.get("/api/coverage", params=place).json()["counts"]["live"] == 1
+
+
 @pytest.mark.parametrize("path", ["/api/alerts", "/api/calls", "/api/floor", "/api/calls/c1"])
 def test_what_happens_while_an_answer_is_made_is_in_it_or_told_after_it(
     store: Store, client: TestClient, monkeypatch: pytest.MonkeyPatch, path: str

@@ -26,6 +26,9 @@ export async function get(path, query, { signal } = {}) {
   return answered(path + search(query), { signal });
 }
 
+/** Where a call is asked for: no address can end in "." or "..", which are names as good as any. */
+export const callPath = (call_id) => (/^\.{1,2}$/.test(call_id) ? `/api/calls/?id=${call_id}` : `/api/calls/${encodeURIComponent(call_id)}`);
+
 export async function post(path, body) {
   try {
     return await posted(path, body);

@@ -40,8 +40,8 @@ export function callTable(calls, { caption, extra } = {}) {
 }
 
 function callRow(call, extra) {
-  return [h("tr", null, h("td", null, healthBadge(call.health)), h("td", { class: "call" }, h("a", { href: href("call", { call: call.call_id }) }, bdi(call.call_id))),
-    h("td", null, name(call.agent)), h("td", null, name(call.queue)), h("td", null, name(call.site)),
+  return [h("tr", null, h("td", null, healthBadge(call.health)), h("td", { class: "call", title: call.call_id }, h("a", { href: href("call", { call: call.call_id }) }, bdi(call.call_id))),
+    ["agent", "queue", "site"].map((field) => h("td", { class: "name", title: call[field] }, name(call[field]))),
     h("td", { class: "n" }, startedAt(call) ? h("span", { title: dateTime(startedAt(call)) }, when(startedAt(call))) : "–"), h("td", { class: "n" }, clock(call.duration_ms || 0)),
     h("td", null, alertCounts(call.alerts)), h("td", null, call.cause && call.cause !== "none" ? causeChip(call.cause.verdict ?? call.cause) : h("span", { class: "soft" }, "–")), h("td", null, coverageChip(call.coverage))), extra?.(call)];
 }

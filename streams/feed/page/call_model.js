@@ -1,6 +1,6 @@
 // One call in full, kept current by an event stream of its own while it is open: seconds, words, alerts.
 
-import { get } from "./api.js";
+import { callPath, get } from "./api.js";
 import { live } from "./live.js";
 import { merged } from "./spans.js";
 import { Stream } from "./stream.js";
@@ -17,7 +17,7 @@ export class CallModel extends EventTarget {
   }
 
   async load() {
-    const call = await get(`/api/calls/${encodeURIComponent(this.call_id)}`);
+    const call = await get(callPath(this.call_id));
     if (this.closed) return null;
     this.call = call;
     call.alerts_raised = Array.isArray(call.alerts) ? call.alerts.map((alert) => live.freshest("alert", alert)) : [];

@@ -86,6 +86,9 @@ export function batched(draw, every_ms = 0) {
   };
 }
 
+/** Somebody has had it in hand: where a list is not loaded to its end, it stands further down, and is no news. */
+const touched = ({ feedback }) => Boolean(feedback && (feedback.notes?.length || feedback.assigned_by || feedback.acknowledged_by || feedback.snoozed_until_at));
+
 /** A filtered list of the server's, kept current: loaded once, then events put in, change and take out. */
 export class Collection {
   /** `whole`: `matches` asks for more than the server filters by, so that all it has is looked through. `kind` alert or call; `matches(record)` says whether it belongs; `change()` is called after every change. */
@@ -183,7 +186,7 @@ export class Collection {
     if (known && (known.changed ?? 0) >= (record.changed ?? 0)) return;
     if (this.matches(record)) {
       this.items.set(id, known ? { ...known, ...record } : record);
-      if (!known) {
+      if (!known && !(this.next && touched(record))) {
         // What happened before the answer is in its total, though it may stand on a page that is not loaded.
         if ((record.changed ?? 0) > this.counted) this.total += 1;
         if (!heard) this.added?.(record);

@@ -67,7 +67,12 @@ export class AlertsView {
     });
     replace(this.note, t("loading"));
     this.note.hidden = false;
-    this.collection.load().catch((error) => failure(this.note, error, () => this.collection.load()));
+    const { collection } = this;
+    collection.load().catch((error) => {
+      if (collection.closed) return;
+      this.list.draw([], () => ""); // what other filters had found would stand there as the answer to these
+      failure(this.note, error, () => collection.load());
+    });
   }
 
   recount() {

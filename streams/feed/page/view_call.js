@@ -103,7 +103,7 @@ function lost(summary) {
   const items = [...summary.health_lost].sort((a, b) => Math.abs(b.points) - Math.abs(a.points));
   return h("section", { class: "panel" }, h("h3", null, t("call.lost")), h("ul", { class: "lost" }, items.map((item) => {
     const why = inLanguage(item.why);
-    return h("li", null, h("b", null, `−${number(Math.abs(Math.round(item.points)))}`), h("span", { lang: why.lang === language() ? null : why.lang, dir: "auto" }, why.text));
+    return h("li", null, h("b", { dir: "ltr" }, `−${number(Math.abs(Math.round(item.points)))}`), h("span", { lang: why.lang === language() ? null : why.lang, dir: "auto" }, why.text));
   })));
 }
 

@@ -120,12 +120,12 @@ function settled(parent, nodes) {
 /** Sites keep their place by name: a wall that rearranges itself cannot be read at a glance. */
 function siteBox(site, mine) {
   return h("section", { class: "site", "aria-label": site || t("none.site") },
-    h("header", null, h("h3", null, site ? bdi(site) : t("none.site")), h("span", { class: "soft" }, t("floor.count", { n: mine.length })), alertCounts(summed(mine), { empty: false })),
+    h("header", null, h("h3", { title: site || null }, site ? bdi(site) : t("none.site")), h("span", { class: "soft" }, t("floor.count", { n: mine.length })), alertCounts(summed(mine), { empty: false })),
     grouped(mine, "queue").map(([queue, calls]) => queueRow(queue, calls)));
 }
 
 function queueRow(queue, calls) {
   const blind = calls.filter((call) => call.coverage === "partial" || call.coverage === "unmonitored").length;
-  return h("div", { class: "queue" }, h("div", { class: "queue-name" }, h("b", null, name(queue, "none.queue")), h("span", { class: "soft" }, t("floor.count", { n: calls.length }), blind ? ` · ${t("floor.blind", { n: blind })}` : "")),
+  return h("div", { class: "queue" }, h("div", { class: "queue-name" }, h("b", { title: queue || null }, name(queue, "none.queue")), h("span", { class: "soft" }, t("floor.count", { n: calls.length }), blind ? ` · ${t("floor.blind", { n: blind })}` : "")),
     h("div", { class: "queue-health", title: t("floor.median") }, healthBadge(mean(calls))), h("div", { class: "tiles" }, calls.map(tile)));
 }

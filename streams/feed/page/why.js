@@ -7,7 +7,7 @@ import { metricName, quantity } from "./describe.js";
 import { gaps, merged, overlaps, runLength, ticks } from "./spans.js";
 
 const HEIGHT = 110;
-const PAD = { top: 14, bottom: 20, side: 8 };
+const PAD = { top: 14, bottom: 20, side: 18 };
 const BEFORE_MS = 20_000;
 const AFTER_MS = 10_000;
 const POINTS = 160;
