@@ -85,3 +85,81 @@ def test_a_page_whose_session_has_ended_leads_to_the_door(guarded: Stage, visit:
     guarded.line.cut()
     guarded.line.mend()
     expect(page).to_have_url(re.compile("/login"), timeout=20_000)
+
+
+def test_a_shift_without_a_mouse_from_the_door_to_the_last_action(guarded: Stage, visit: Callable[..., Any]) -> None:
+    page = visit()
+    expect(page.get_by_label("Name")).to_be_focused()
+    keys = page.keyboard
+    keys.type("amina")
+    keys.press("Tab")
+    keys.type(PASSWORD)
+    keys.press("Enter")
+    row = page.locator(ROWS)
+    expect(row).to_have_count(1)
+    keys.press("j")
+    keys.press("Enter")
+    expect(page.locator("#alert-title")).to_be_focused()
+    log = page.locator(".log")
+
+    def dialog() -> Any:
+        found = page.get_by_role("dialog")
+        expect(found).to_be_visible()
+        return found
+
+    keys.press("a")
+    expect(log).to_contain_text("amina acknowledged it")
+    keys.press("m")
+    dialog()
+    keys.press("Enter")  # oneself is offered
+    expect(log).to_contain_text("Assigned to amina")
+    keys.press("n")
+    dialog()
+    keys.type("called back")
+    keys.press("Tab")
+    keys.press("Tab")
+    keys.press("Enter")
+    expect(log).to_contain_text("called back")
+    keys.press("d")
+    dialog()
+    keys.press("ArrowDown")
+    keys.press("Enter")
+    expect(row).to_have_count(0)
+    expect(log).to_contain_text("amina dismissed it")
+    keys.press("u")
+    expect(row).to_have_count(1)
+    keys.press("s")
+    dialog()
+    keys.press("ArrowUp")
+    keys.press("Enter")
+    expect(row).to_have_count(0)
+    keys.press("u")
+    expect(row).to_have_count(1)
+    keys.press("Escape")
+    expect(page.locator("#alert-title")).to_have_count(0)
+    assert page.evaluate("document.activeElement.dataset.alert") == "of-dakar-dead-air"
+
+
+def test_of_two_browsers_in_the_same_instant_one_has_it_and_both_show_the_same(
+    guarded: Stage, visit: Callable[..., Any]
+) -> None:
+    accounts.add_account(guarded.feed.database, "fatou", PASSWORD, "supervisor", ["dakar"])
+    pages = {name: visit("?alert=of-dakar-dead-air") for name in ("amina", "fatou")}
+    for name, page in pages.items():
+        come_in(page, name)
+        expect(page.locator("[data-action=acknowledge]")).to_be_visible()
+        expect(page.locator(".log, .box-log")).to_have_count(1)
+    for page in pages.values():
+        # Neither has heard of the other: both requests leave before either answer comes.
+        page.evaluate("setTimeout(() => document.querySelector('[data-action=acknowledge]').click(), 500)")
+    late = {}
+    for name, page in pages.items():
+        expect(page.locator(".toast")).to_be_visible()
+        expect(page.locator("[data-action=unacknowledge]")).to_be_visible()
+        late[name] = "error" in (page.locator(".toast").get_attribute("class") or "")
+    assert sorted(late.values()) == [False, True]
+    (winner,) = [name for name, was_late in late.items() if not was_late]
+    (loser,) = [name for name, was_late in late.items() if was_late]
+    expect(pages[loser].locator(".toast")).to_contain_text(winner)
+    for page in pages.values():
+        expect(page.locator(".log")).to_contain_text(f"{winner} acknowledged it")
