@@ -54,6 +54,7 @@ POWERS = {
     "token words": {"alerts", "words"},
     "token audio": {"alerts", "audio"},
     "token act": {"alerts", "act"},
+    "token admin": {"alerts", "words", "audio", "act", "admin"},
     "nobody": set(),
 }
 
@@ -67,29 +68,30 @@ class AnyClips:
 
 
 class House:
-    """An application with logins over two sites' calls."""
+    """An application with logins over the calls of two sites, or of two queues of one site."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, by: str = "site") -> None:
+        self.by = by
         self.database, self.take = store.database, store.take
         access = Access(store.database, secure=False)
         self.app = create_app(store.database, store.absorber, LocalSource(store.absorber), AnyClips(), access=access)
         for site in (MINE, THEIRS):
             call = f"call-{site}"
-            store.take(
-                *(("measurements", measurement(call, n, **({"site": site} if n == 0 else {}))) for n in range(3))
-            )
-            store.take(("alerts", alert(call, f"alert-{site}", site=site)))
+            place = {"site": "both", "queue": "both", by: site}
+            store.take(*(("measurements", measurement(call, n, **(place if n == 0 else {}))) for n in range(3)))
+            store.take(("alerts", alert(call, f"alert-{site}", **place)))
             store.take(("utterances", utterance(call, 1, "la ligne coupe")))
 
     def client(self, who: str) -> TestClient:
-        """A client of that role or token, who sees one site (an administrator too)."""
+        """A client of that role or token, who sees one site or queue (an administrator too)."""
+        seen = (None, [MINE]) if self.by == "queue" else ([MINE], None)
         client = TestClient(self.app, base_url="http://127.0.0.1", follow_redirects=False)
         if who.startswith("token"):
-            powers = sorted(POWERS[who])
-            token = accounts.add_token(self.database, who.replace(" ", "-"), powers, [MINE], None, None)
+            powers = [who.removeprefix("token ")] if who == "token admin" else sorted(POWERS[who])
+            token = accounts.add_token(self.database, who.replace(" ", "-"), powers, *seen, None)
             client.headers["Authorization"] = f"Bearer {token}"
         elif who != "nobody":
-            accounts.add_account(self.database, who, PASSWORD, who, [MINE])
+            accounts.add_account(self.database, who, PASSWORD, who, *seen)
             assert log_in(client, who).headers["location"] == "/"
             client.headers["X-CSRF-Token"] = client.get("/api/me").json()["csrf"]
         return client
@@ -120,9 +122,10 @@ def test_every_endpoint_has_its_rule(house: House) -> None:
     assert routes(house.app) == sorted(NEEDS)
 
 
+@pytest.mark.parametrize("by", ["site", "queue"])
 @pytest.mark.parametrize("who", POWERS)
-def test_role_by_endpoint_by_site(house: House, who: str) -> None:
-    with house.client(who) as client:
+def test_role_by_endpoint_by_site(store: Store, who: str, by: str) -> None:
+    with House(store, by).client(who) as client:
         for (method, path), site in itertools.product(NEEDS, (THEIRS, MINE)):
             if method == "DELETE" and site == MINE:
                 continue  # the calls of this house are needed by the endpoints after it
@@ -148,17 +151,20 @@ def test_role_by_endpoint_by_site(house: House, who: str) -> None:
                 assert THEIRS not in answer.text, told
 
 
-def test_events_of_another_site_never_come(house: House) -> None:
+@pytest.mark.parametrize("by", ["site", "queue"])
+def test_events_of_another_site_never_come(store: Store, by: str) -> None:
     from tests.feed.test_api import events_of
 
-    accounts.add_account(house.database, "amina", PASSWORD, "supervisor", [MINE])
+    house = House(store, by)
+    seen = {"sites": [MINE]} if by == "site" else {"queues": [MINE]}
+    accounts.add_account(house.database, "amina", PASSWORD, "supervisor", **seen)
     cookie = accounts.open_session(house.database, "amina")
     session = accounts.session_of(house.database, cookie)
     assert session is not None
-    store: Any = house
-    found = events_of(store, 0, 2, session.scope)
+    told_by: Any = house
+    found = events_of(told_by, 0, 2, session.scope)
     assert found
-    assert all(data["site"] == MINE for _, _, data in found)
+    assert all(data[by] == MINE for _, _, data in found)
 
 
 def test_a_token_without_words_reads_none_in_alerts_either(house: House) -> None:
