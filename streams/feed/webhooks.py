@@ -16,8 +16,9 @@ import re
 import secrets
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,11 +35,14 @@ KINDS = ("json", "slack", "teams")
 SEVERITIES = ("info", "warning", "critical")
 FRESH_MS = 10 * 60_000
 """An alert that is older when it is absorbed is history: no webhook."""
-ATTEMPTS_MAX = 8
+ATTEMPTS_MAX = 16
 WAIT_MS_FIRST, WAIT_MS_MAX = 2_000, 30 * 60_000
+"""Some two hours in all: what is mended within a long lunch costs no alert."""
 CLAIM_MS = 60_000
 """An instance that dies in the midst of a delivery has it taken over after this."""
 AT_ONCE = 8
+OF_ONE_AT_ONCE = 2
+"""A receiver that hangs must not take the places of the others."""
 TIMEOUT_S = 10.0
 ROUND_S = 1.0
 SENT_KEPT_MS = 7 * 86_400_000
@@ -212,6 +216,8 @@ class Deliverer(threading.Thread):
         super().__init__(name="vigie-webhooks", daemon=True)
         self._database, self._chance = database, chance or random.Random()
         self._halt, self._new = threading.Event(), threading.Event()
+        self._sending: Counter[str] = Counter()
+        self._lock = threading.Lock()
         self._client = httpx.Client(timeout=TIMEOUT_S, follow_redirects=False, trust_env=False)
 
     def notice(self, _: int = 0, __: Any = None) -> None:
@@ -221,10 +227,8 @@ class Deliverer(threading.Thread):
         with ThreadPoolExecutor(AT_ONCE, "vigie-webhook") as pool:
             while not self._halt.is_set():
                 try:
-                    due = self.claim(wall_ms())
-                    list(pool.map(self._deliver, due))
-                    if len(due) == AT_ONCE:
-                        continue
+                    for row in self.claim(wall_ms()):
+                        self._begin(pool, row)
                 except sa.exc.SQLAlchemyError as error:
                     log.error("webhooks wait for the store: %s", type(error).__name__)
                 self._new.wait(ROUND_S)
@@ -236,19 +240,36 @@ class Deliverer(threading.Thread):
         self._new.set()
         self.join(TIMEOUT_S + 5)
 
+    def _begin(self, pool: ThreadPoolExecutor, row: dict[str, Any]) -> None:
+        with self._lock:
+            self._sending[row["webhook"]] += 1
+
+        def ended(done: Future[None]) -> None:
+            with self._lock:
+                self._sending[row["webhook"]] -= 1
+            if error := done.exception():
+                # What became of it is not written down: it is due again once its claim is over.
+                log.error("webhooks wait for the store: %s", type(error).__name__)
+            self._new.set()
+
+        pool.submit(self._deliver, row).add_done_callback(ended)
+
     def claim(self, now: int) -> list[dict[str, Any]]:
-        """The next deliveries; while this instance sends them, no other does."""
+        """The next deliveries, of each webhook as many as it has places; while this instance sends them, no other does."""
         d = th.deliveries.c
+        due = (d.state == "waiting", d.due_at <= now)
         with self._database.reading() as connection:
-            if (
-                connection.execute(sa.select(d.number).where(d.state == "waiting", d.due_at <= now).limit(1)).first()
-                is None
-            ):
-                return []
+            hooks = list(connection.execute(sa.select(d.webhook).where(*due).distinct()).scalars())
+        places = {hook: OF_ONE_AT_ONCE - self._sending[hook] for hook in hooks}
+        if not any(free > 0 for free in places.values()):
+            return []
         with self._database.writing() as connection:
             connection.execute(sa.delete(th.deliveries).where(d.state == "sent", d.at < now - SENT_KEPT_MS))
-            query = sa.select(th.deliveries).where(d.state == "waiting", d.due_at <= now).order_by(d.due_at, d.number)
-            rows = [dict(row) for row in connection.execute(query.limit(AT_ONCE)).mappings()]
+            rows = list[dict[str, Any]]()
+            for hook, free in places.items():
+                query = sa.select(th.deliveries).where(d.webhook == hook, *due).order_by(d.due_at, d.number)
+                rows += [dict(row) for row in connection.execute(query.limit(max(0, free))).mappings()]
+            rows = rows[: AT_ONCE - self._sending.total()]
             numbers = [row["number"] for row in rows]
             taken = {"attempts": d.attempts + 1, "due_at": now + CLAIM_MS}
             connection.execute(th.deliveries.update().where(d.number.in_(numbers)).values(**taken))

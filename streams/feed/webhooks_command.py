@@ -11,7 +11,7 @@ from audio.errors import VigieError
 from streams import settings
 
 DESCRIPTION = """Where `vigie feed` sends alerts: any HTTPS address, Slack or Teams. Requests are signed: X-Vigie-Signature is
-sha256=HMAC(secret, X-Vigie-Timestamp + "." + body). What fails is retried for hours, then kept as dead."""
+sha256=HMAC(secret, X-Vigie-Timestamp + "." + body). What fails is retried for two hours, then kept as dead."""
 EXAMPLE = """examples:
   vigie webhooks add floor https://hooks.slack.com/services/… --kind slack --severity critical --site rabat
   vigie webhooks add tickets https://tickets.example/vigie

@@ -22,7 +22,7 @@ class Store:
     """A store of its own, and the application over it."""
 
     def __init__(self, url: str) -> None:
-        self.database = Database(url)
+        self.url, self.database = url, Database(url)
         self.absorber = Absorber(self.database, NoClips().describe)
         self.app = create_app(self.database, self.absorber, LocalSource(self.absorber), NoClips(), loopback=True)
 

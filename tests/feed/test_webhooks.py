@@ -28,6 +28,8 @@ class Receiver:
     def __init__(self) -> None:
         self.requests: list[tuple[dict[str, str], bytes]] = []
         self.answers: list[int] = []
+        self.goes_on = threading.Event()
+        self.goes_on.set()
         lock = threading.Lock()
         outer = self
 
@@ -37,6 +39,7 @@ class Receiver:
                 with lock:
                     outer.requests.append((dict(self.headers), body))
                     status = outer.answers.pop(0) if outer.answers else 200
+                outer.goes_on.wait()
                 self.send_response(status)
                 if status == 302:
                     self.send_header("Location", "http://127.0.0.1:1/")
@@ -112,6 +115,29 @@ def test_what_fails_is_tried_again_and_then_kept_as_dead(store: Store, receiver:
     assert webhooks.again(store.database, "all") == 1
     wait_for(lambda: counts(store) == (0, 2, 0))
     deliverer.stop()
+
+
+def test_a_receiver_that_hangs_does_not_keep_back_what_goes_to_others(store: Store, receiver: Receiver) -> None:
+    hangs = Receiver()
+    hangs.goes_on.clear()
+    try:
+        webhooks.add_webhook(store.database, "hangs", hangs.url, inside=True)
+        store.take(*(("alerts", alert("c1", f"before{number}")) for number in range(2 * webhooks.AT_ONCE)))
+        webhooks.add_webhook(store.database, "well", receiver.url, inside=True)
+        deliverer = webhooks.Deliverer(store.database)
+        deliverer.start()
+        wait_for(lambda: hangs.requests)
+        store.take(*(("alerts", alert("c1", f"a{number}")) for number in range(5)))
+        wait_for(lambda: len(receiver.requests) == 5)
+        assert len(hangs.requests) == webhooks.OF_ONE_AT_ONCE
+        hangs.goes_on.set()
+        wait_for(lambda: all(row["waiting"] == 0 for row in webhooks.listed(store.database)))
+        assert [row["sent"] for row in webhooks.listed(store.database)] == [2 * webhooks.AT_ONCE + 5, 5]
+        deliverer.stop()
+    finally:
+        hangs.goes_on.set()
+        hangs.server.shutdown()
+        hangs.server.server_close()
 
 
 def test_only_what_is_asked_for_and_fresh_is_sent(store: Store) -> None:
@@ -190,4 +216,6 @@ def test_waits_grow_and_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     waits = [webhooks.back_off_ms(n, chance) for n in range(1, 20)]
     assert all(webhooks.WAIT_MS_FIRST / 2 <= wait <= webhooks.WAIT_MS_MAX for wait in waits)
     assert waits[5] > waits[0]
+    in_all_ms = sum(webhooks.back_off_ms(n, chance) for n in range(1, webhooks.ATTEMPTS_MAX))
+    assert 90 * 60_000 < in_all_ms < 190 * 60_000, "as the command's help says"
     assert len(set(waits)) > 10
