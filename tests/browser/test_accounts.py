@@ -87,7 +87,8 @@ def test_a_page_whose_session_has_ended_leads_to_the_door(guarded: Stage, visit:
     expect(page).to_have_url(re.compile("/login"), timeout=20_000)
 
 
-def test_a_shift_without_a_mouse_from_the_door_to_the_last_action(guarded: Stage, visit: Callable[..., Any]) -> None:
+@pytest.mark.usefixtures("guarded")
+def test_a_shift_without_a_mouse_from_the_door_to_the_last_action(visit: Callable[..., Any]) -> None:
     page = visit()
     expect(page.get_by_label("Name")).to_be_focused()
     keys = page.keyboard
