@@ -46,6 +46,20 @@ def test_a_note_outlives_the_page_that_it_was_begun_in(opened: Any) -> None:
     assert opened.locator(".toast").count() == 0
 
 
+@pytest.mark.parametrize("action", ["note", "dismiss"])
+def test_a_text_that_the_server_has_is_not_offered_again(opened: Any, action: str) -> None:
+    """Its answer was still on the way as the page went."""
+    opened.route(f"**/{action}", lambda route: route.fetch())
+    opened.locator(f"[data-action={action}]").click()
+    opened.locator("dialog textarea").fill(TEXT)
+    opened.locator("dialog button.primary").click()
+    expect(opened.locator(".log")).to_contain_text(TEXT)
+    opened.reload()
+    expect(opened.locator(".log")).to_contain_text(TEXT)
+    opened.wait_for_function("sessionStorage.getItem('vigie.drafts') === '[]'")
+    assert opened.locator(".toast").count() == 0
+
+
 def test_a_note_that_the_server_did_not_take_is_still_there(opened: Any) -> None:
     opened.route("**/note", lambda route: route.abort())
     note(opened).fill(TEXT)

@@ -79,11 +79,20 @@ async function send(action, alert, body, { quiet = false } = {}) {
 const kept = (action, alert) => draft(live.me?.user, alert.alert_id, action);
 
 /** After the page was taken away: what one was writing can be gone on with. */
-export function offerDraft() {
+export async function offerDraft() {
   const last = lastDraft(live.me?.user);
   if (!last) return;
-  const goOn = async () => act(last.action, await get(`/api/alerts/${encodeURIComponent(last.alert_id)}`));
+  const asked = () => get(`/api/alerts/${encodeURIComponent(last.alert_id)}`);
+  const alert = await asked().catch(() => null);
+  if (alert && isThere(last, alert.feedback)) return kept(last.action, alert).write("");
+  const goOn = async () => act(last.action, await asked());
   toast(t("draft.kept"), { action: t("draft.go_on"), run: () => goOn().catch(tellError), stays: true });
+}
+
+/** The server had it, though the page went before the answer came. */
+function isThere({ action, by, text }, { notes = [], dismissed }) {
+  if (action === "note") return notes.some((note) => note.by === by && note.text === text.trim());
+  return dismissed?.by === by && dismissed.reason.endsWith(text.trim());
 }
 
 const takeBack = (action, alert) => send(action, alert, action === "assign" ? { to: alert.feedback.assigned_to } : {}, { quiet: true });
