@@ -56,7 +56,11 @@ def test_a_text_that_the_server_has_is_not_offered_again(opened: Any, action: st
     expect(opened.locator(".log")).to_contain_text(TEXT)
     opened.reload()
     expect(opened.locator(".log")).to_contain_text(TEXT)
-    opened.wait_for_function("sessionStorage.getItem('vigie.drafts') === '[]'")
+    for _ in range(200):  # the policy of the page lets no text be evaluated again and again
+        if opened.evaluate("sessionStorage.getItem('vigie.drafts')") == "[]":
+            break
+        opened.wait_for_timeout(50)
+    assert opened.evaluate("sessionStorage.getItem('vigie.drafts')") == "[]"
     assert opened.locator(".toast").count() == 0
 
 

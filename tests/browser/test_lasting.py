@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from streams.feed import tables as t
 from streams.feed.forget import forget
 from tests.browser.stage import Stage
+from tests.browser.test_alerts import expect
 
 MINUTES_ARE_SECONDS = (
     "const every = setInterval; window.setInterval = (run, ms) => every(run, ms === 60_000 ? 1_000 : ms);"
@@ -63,7 +64,7 @@ def test_more_of_a_long_list_stays_when_it_is_loaded_again(floor: Stage, visit: 
     page.get_by_text("420 alerts", exact=True).wait_for()
     more = page.locator("button.more")
     more.click()
-    page.wait_for_function("document.querySelectorAll('.rows > li').length === 400")
+    expect(page.locator(".rows > li")).to_have_count(400)
     with page.expect_response(lambda answer: "/api/alerts?" in answer.url and "acknowledged" not in answer.url):
         pass
     page.wait_for_timeout(400)
@@ -180,5 +181,5 @@ def test_an_erased_call_goes_from_every_open_screen(floor: Stage, visit: Callabl
     for page in (alerts, call_page):
         page.locator(".failure").wait_for()
         assert page.locator(".transcript li").count() == 0
-    history.wait_for_function("document.querySelectorAll('.hit').length === 1")
+    expect(history.locator(".hit")).to_have_count(1)
     assert "kept" in history.locator(".hit").text_content()
