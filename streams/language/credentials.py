@@ -16,9 +16,12 @@ from streams.language.values import VALUE_WORDS_MAX, Values
 
 THING_REACH_MAX, VERB_REACH_MAX, BEHIND_WORDS_MAX = 10, 10, 8
 ANSWER_WORDS_MAX = 24
+_OBJECTS = frozenset(["it", "ca", "me", "se"])
+RARE_DIGITS_MAX = 6
+"""A longer number is a secret of its own, and the words are about it."""
 _PARTICIPLES = {
-    "fr": ("é", "ée", "és", "ées"), "en": ("ed", "ing"), "es": ("ado", "ada", "ido", "ida", "ando", "iendo"),
-    "pt": ("ado", "ada", "ido", "ida", "ando", "endo"), "ar": ("ه", "ة", "ed"),
+    "fr": ("é", "ée", "és", "ées", "ez"), "en": ("ed", "ing"), "es": ("ado", "ada", "ido", "ida", "ando", "iendo"),
+    "pt": ("ado", "ada", "ido", "ida", "ando", "endo"), "ar": ("ه", "ة", "ed", "ez"),
 }  # fmt: skip
 
 
@@ -33,13 +36,37 @@ class Credentials(Values):
             return list(spelled_out(self, sure=False)) if self._may_be_code() else []
         named = any(self.spans(name) for name in ("things", "frees", "spelled"))
         found = spelled_out(self, sure=named) if named or self._may_be_code() else []
-        return [*found, *self._told(), *self._entered(), *self._behind(), *self._owned(), *self._corrected()]
+        found = [*found, *self._told(), *self._entered(), *self._behind(), *self._owned(), *self._corrected()]
+        return found or self.rare()
 
     def _may_be_code(self) -> bool:
         """Whether some words are of letters and figures: "8C1F 77AD 02EB"."""
         if not self.around.runs:
             return False
         return sum(not token.word.isalpha() and not token.word.isdecimal() for token in self.around.words) >= GROUPS_MIN
+
+    def rare(self, asked: bool = False) -> list[Secret]:
+        """What ordinary calls do not say, where a thing is named, or was asked for, and nothing else was found."""
+        if not asked and not any(self.spans(name) for name in ("things", "frees")):
+            return []
+        if any(run.digits_max > RARE_DIGITS_MAX for run in self.around.runs):
+            return []
+        for at in range(self.count):
+            before = self.around.word(at - 1)
+            small = asked and before in self.known.small
+            joined = (
+                before
+                and not small
+                and before not in _OBJECTS
+                and (self._is_joining(before) or before in self.known.persons - _OBJECTS)
+            )
+            if not self.is_strange(at) or joined or self._is_participle(at) or self._is_topic(at):
+                continue
+            last = self.end(at)
+            after = [run.last for run in self.around.runs if 0 < run.first - last <= VERB_REACH_MAX] if asked else []
+            if self.may_be(at, last):
+                return [Secret("password", at - small, max([last, *after]))]
+        return []
 
     def mended(self, found: list[Secret]) -> list[Secret]:
         """What is told again, after "no sorry": "red kettle no wait red kennel"."""
@@ -151,7 +178,7 @@ class Credentials(Values):
         return word in self.known.small or word in self.known.of_my or word in self.known.never
 
     def _is_topic(self, at: int) -> bool:
-        spans = [*self.spans("topics").items(), *self.spans("owner").items()]
+        spans = [span for name in ("topics", "owner", "things", "frees") for span in self.spans(name).items()]
         return any(start <= at < end for start, end in spans)
 
     def _entered(self) -> Iterator[Secret]:
@@ -172,6 +199,8 @@ class Credentials(Values):
             shown = self.has_form(first, last) or self.is_rare(first, last) or last + 1 in self.spans("mends")
             sure = self._is_sure(start, first, last, start in choosing, start in being)
             sure = sure or ((shown or last > first + 1) and start not in being and self._is_asked(start))
+            if start in being and self._is_participle(first):
+                continue
             if (sure or (shown and self._lets_in(first, last, start if start in being else -1))) and self.may_be(
                 first, last, sure
             ):
@@ -221,6 +250,8 @@ class Credentials(Values):
         for name in ("stated", "opening", "named"):
             for start in self.spans(name):
                 last = start - 1
+                if self.around.word(last) in self.known.never:
+                    continue
                 while last > 0 and self.around.word(last) in self.around.numbers.hesitations:
                     last -= 1
                 first = self.begin(max((bound for bound in bounds if bound <= last), default=0))
@@ -236,6 +267,8 @@ class Credentials(Values):
                     continue
                 said = {self.around.word(at) for at in range(first, last + 1)}
                 whole = name != "named" and last > first + 1
+                if self.around.word(first - 1) in self.known.persons:
+                    continue  # "que je retrouve voila le mot de passe"
                 if said.isdisjoint(self.known.persons) and self.may_be(first, last, whole):
                     yield Secret("password", first, last)
 

@@ -87,13 +87,15 @@ class Passwords:
         """What was said when a password was asked for."""
         count = len(self.around.words)
         first = self.around.said(0)
+        first -= self.around.word(first - 1) in self.credentials.known.small  # "o rato roeu"
         if count <= PASSWORD_WORDS_MAX and first < count and not self._is_no_answer(first):
             return [Secret("password", first, count - 1)]
         first, last, led = self.credentials.answer()
         told = led or count <= PASSWORD_WORDS_MAX or self.credentials.is_explained(first, last)
         if first < count and told and not self._is_no_answer(first, last + 1, led):
             return [Secret("password", first, last)]
-        return []
+        refused = any(token.word in self.around.known.talk for token in self.around.words)
+        return [] if refused else self.credentials.rare(asked=True)
 
     def _is_no_answer(self, first: int, end: int | None = None, led: bool = False) -> bool:
         """Whether what is said instead of a password, which was asked for, is about something else."""

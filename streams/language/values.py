@@ -50,7 +50,8 @@ class Values:
         last, content = first, 0
         for at in range(first, self.count):
             word = self.around.word(at)
-            if word.startswith("[") or (at > first and at in self.stops and not self._is_spelled(at)):
+            stopped = at in self.stops or word in self.known.nouns
+            if word.startswith("[") or (at > first and stopped and not self._is_spelled(at)):
                 break
             content += self.is_content(at)
             if content > VALUE_WORDS_MAX:
@@ -63,7 +64,10 @@ class Values:
     def _is_idle(self, at: int) -> bool:
         """Whether a value does not end in this word: "8461 in as the code"."""
         word = self.around.word(at)
-        return word in self.around.numbers.hesitations or (len(word) == 2 and word in self.known.never)
+        little = len(word) == 2 and word in self.known.never
+        return (
+            little or word in self.around.numbers.hesitations or (word in self.known.small and not self.is_letter(at))
+        )
 
     @cached_property
     def stops(self) -> frozenset[int]:
@@ -129,6 +133,7 @@ class Values:
             or word in known.talk
             or word in self.known.never
         )
+        listed = listed or word[:3] in ("وما", "وال")
         plain = listed or word in self.around.numbers.fillers or word.endswith(_ADVERBS)
         return not plain and not self.known.is_plain(word)
 
