@@ -61,6 +61,9 @@ class Settings:
     redaction: str = _setting("standard", "standard, strict, off, or a file that says which by tenant", "MODE|FILE")
     sentiment: str = _setting("builtin", "sentiment engine: builtin, or a classification model in ONNX", "NAME|PATH")
     phrases: Path | None = _setting(None, "a catalogue of phrases (default: the bundled one)", "FILE")
+    semantic: str = _setting(
+        "no", "yes: phrases and sentiment by meaning too (pip install 'vigie[semantic]')", "no|yes"
+    )
     hints: Path | None = _setting(None, "prompts, hotwords and languages, by tenant and queue", "FILE")
     device: str = _setting("auto", "where the transcriber runs: auto, cpu or cuda", "NAME")
     compute_type: str = _setting("", "int8, float16, int8_float16 … (default: int8 on cpu, float16 on cuda)", "NAME")

@@ -16,6 +16,7 @@ from audio.synth.story import CALLS_DIR
 from streams.evaluation import labelled, pieces, suites, table, words_report, words_tweets
 from streams.evaluation.voices import HALVES
 from streams.evaluation.words_suite import PARTS, SUITE_DIR
+from streams.language.reading import SEMANTIC
 
 DESCRIPTION = """Precision, recall, delay and false alerts per hour of the detectors.
 
@@ -55,6 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words.add_argument(
         "--word-errors", type=float, default=0.0, metavar="SHARE", help="recognition errors put in, by --seed (0.1)"
     )
+    words.add_argument("--semantic", choices=SEMANTIC, default="no", help="yes: by meaning too")
     words.add_argument("--show-failures", action="store_true", help="print the utterances that went wrong (dev only)")
     words.add_argument("--xlmt", type=Path, metavar="DIR", help="a copy of the XLM-T sentiment data, instead")
     parser.add_argument("--json", action="store_true", help="the whole report as JSON on standard output")
@@ -87,7 +89,9 @@ def _words(args: argparse.Namespace) -> int:
     if args.xlmt:
         report, show = words_tweets.compare(args.xlmt), words_report.print_tweets
     else:
-        report = words_report.run_words(args.words, args.part, args.word_errors, args.seed, args.show_failures)
+        report = words_report.run_words(
+            args.words, args.part, args.word_errors, args.seed, args.show_failures, args.semantic
+        )
         show = words_report.print_words
     if args.json:
         print(json.dumps(report, indent=1, ensure_ascii=False))

@@ -12,9 +12,12 @@ from audio.errors import VigieError
 from streams.evaluation.words_corrupt import corrupt
 from streams.evaluation.words_scores import score_items
 from streams.evaluation.words_suite import load_suite
+from streams.language.reading import load_reader
 
 
-def run_words(folder: Path, part: str, word_errors: float, seed: int, failures: bool) -> dict[str, Any]:
+def run_words(
+    folder: Path, part: str, word_errors: float, seed: int, failures: bool, semantic: str = "no"
+) -> dict[str, Any]:
     """The report of one part of the suite. Raises VigieError, also when held-out texts would be shown."""
     if failures and part == "heldout":
         raise VigieError("held-out utterances are not shown", remedy="Build with --part dev", field="--show-failures")
@@ -22,8 +25,9 @@ def run_words(folder: Path, part: str, word_errors: float, seed: int, failures: 
     realised: dict[str, float] = {}
     if word_errors:
         items, realised = corrupt(items, word_errors, seed)
-    scores = score_items(items)
+    scores = score_items(items, reader=load_reader(semantic=semantic))
     report: dict[str, Any] = {"part": part, "word_errors": word_errors, "seed": seed if word_errors else None}
+    report["semantic"] = semantic
     report["languages"] = {language: score.report() for language, score in scores.items()}
     for language, share in realised.items():
         report["languages"][language]["words_hit"] = share
@@ -34,7 +38,8 @@ def run_words(folder: Path, part: str, word_errors: float, seed: int, failures: 
 
 def print_words(report: dict[str, Any], console: Console) -> None:
     errors = f", {report['word_errors']:.0%} word errors, seed {report['seed']}" if report["word_errors"] else ""
-    table = Table(title=f"words, {report['part']} part{errors}", title_justify="left")
+    meaning = ", with meaning" if report["semantic"] == "yes" else ""
+    table = Table(title=f"words, {report['part']} part{errors}{meaning}", title_justify="left")
     heads = ("utterances", "sentiment\nmacro-F1", "phrases\nprecision", "\nrecall", "worst category\nF1")
     table.add_column("language")
     for head in (*heads, "redaction\nprecision", "\nrecall", "secrets", "other words\nhidden", "language\naccuracy"):

@@ -95,7 +95,9 @@ def macro_f1(pairs: Counter[tuple[str, str]], labels: Sequence[str] = SENTIMENTS
     return total / len(labels)
 
 
-def score_items(items: Sequence[Item], *, secrets_alone: bool = False) -> dict[str, Score]:
+def score_items(
+    items: Sequence[Item], *, secrets_alone: bool = False, reader: engine.WordReader | None = None
+) -> dict[str, Score]:
     """Scores by language, of the engine as it is, in its default redaction mode, told the language of the utterance."""
     scores: dict[str, Score] = {}
     for chain in turns(items):
@@ -104,13 +106,13 @@ def score_items(items: Sequence[Item], *, secrets_alone: bool = False) -> dict[s
             score.items += 1
             _score_redaction(item, hidden, score)
             if not secrets_alone:
-                _score_words(item, score)
+                _score_words(item, score, reader)
                 _score_language(item, score)
     return scores
 
 
-def _score_words(item: Item, score: Score) -> None:
-    said = engine.analyse(item.text, item.language, item.party)
+def _score_words(item: Item, score: Score, reader: engine.WordReader | None) -> None:
+    said = engine.analyse(item.text, item.language, item.party, reader=reader)
     found = label_of(said.sentiment["score"])
     score.sentiments[item.sentiment, found] += 1
     if found != item.sentiment:

@@ -137,7 +137,7 @@ def load_setup(chosen: settings.Settings, role: str) -> Setup:
         silero=load_silero() if role == "listen" else None,
         transcriber=transcriber,
         hints=load_hints(chosen.hints),
-        reader=load_reader(chosen.sentiment, chosen.phrases),
+        reader=load_reader(chosen.sentiment, chosen.phrases, semantic=chosen.semantic),
         engine=engine_of(transcriber),
         listen=ListenSettings(words=hears, interim_ms=chosen.interim_ms if hears else 0),
         redaction=load_policy(chosen.redaction),

@@ -32,6 +32,7 @@ OURS = (
     "redaction",
     "hints",
     "sentiment",
+    "semantic",
     "phrases",
     "device",
     "compute_type",
@@ -110,11 +111,11 @@ def check_transcriber(chosen: settings.Settings) -> None:
     """Refuse hints and capacities that are none before any role starts; warn where more calls are planned than fit."""
     from streams.capacity import doubt, load_capacity
     from streams.hints import load_hints
-    from streams.language.catalogue import load_catalogue
+    from streams.language.reading import check_reading
     from streams.redaction_policy import load_policy
 
     load_hints(chosen.hints)
-    load_catalogue(chosen.phrases)
+    check_reading(chosen.phrases, chosen.semantic)
     load_policy(chosen.redaction)
     warning = doubt(load_capacity(chosen.capacity), chosen.model, chosen.calls_planned)
     if warning and "transcribe" in chosen.roles:

@@ -10,6 +10,7 @@ One bundled file a language in `phrases/`; a user's own file adds to it or stand
         party: customer              # customer, agent or both
         say: ["(client|cliente) depuis .. (ans|annees)"]
         unless: ["pas client"]       # not said, where this stands within five words of it
+        like: ["ça fait des années que je suis chez vous"]  # examples, matched by meaning (semantic.py); with or without say
 
 An entry for a category and language that the bundled files have adds to theirs; `replace: true` takes its place.
 """
@@ -39,7 +40,8 @@ ENTRIES_MAX = 2000
 PATTERNS_MAX = 5000
 """In an entry. Thousands cost nothing at run time (see patterns.py); reading them does."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
-_ENTRY_KEYS = ("category", "language", "party", "say", "unless", "replace", "fuzzy")
+LIKE_MAX = 200
+_ENTRY_KEYS = ("category", "language", "party", "say", "unless", "like", "replace", "fuzzy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Entry:
     unless: tuple[str, ...] = ()
     replace: bool = False
     fuzzy: bool = True
+    like: tuple[str, ...] = ()
+    """Utterances that mean it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +213,7 @@ class _CatalogueReader(Reader):
         keys = self.mapping(node, field, _ENTRY_KEYS)
         if not keys:
             return []
-        for key in ("category", "language", "say"):
+        for key in ("category", "language", *(() if "like" in keys else ("say",))):
             if key not in keys:
                 self.wrong(node, f"{field}.{key}", "missing", f"Write `{key}:`.")
         category = self.text(keys["category"], f"{field}.category", chars_max=40) if "category" in keys else None
@@ -218,11 +222,12 @@ class _CatalogueReader(Reader):
         party = self.choice(keys["party"], f"{field}.party", PARTIES) if "party" in keys else "both"
         say = self._patterns(keys.get("say"), f"{field}.say")
         unless = self._patterns(keys.get("unless"), f"{field}.unless")
+        like = self._examples(keys.get("like"), f"{field}.like")
         replace, fuzzy = self._flag(keys, field, "replace", False), self._flag(keys, field, "fuzzy", True)
         languages = self._languages(keys.get("language"), f"{field}.language")
-        if not category or not party or not say:
+        if not category or not party or not (say or like):
             return []
-        return [Entry(category, language, party, say, unless, replace, fuzzy) for language in languages]
+        return [Entry(category, language, party, say, unless, replace, fuzzy, like) for language in languages]
 
     def _flag(self, keys: Mapping[str, yaml.Node], field: str, key: str, default: bool) -> bool:
         if key not in keys:
@@ -234,6 +239,16 @@ class _CatalogueReader(Reader):
             return []
         items = node.value if isinstance(node, yaml.SequenceNode) else [node]
         return [code for item in items if (code := self.choice(item, field, LANGUAGES)) is not None]
+
+    def _examples(self, node: yaml.Node | None, field: str) -> tuple[str, ...]:
+        if node is None:
+            return ()
+        items = self.sequence(node, field)
+        if not 0 < len(items) <= LIKE_MAX:
+            self.wrong(node, field, f"{len(items)} examples", f"Write 1 to {LIKE_MAX} utterances, or delete the key.")
+            return ()
+        texts = [self.text(item, f"{field}[{number}]", chars_max=400) for number, item in enumerate(items)]
+        return tuple(text for text in texts if text and text.strip())
 
     def _patterns(self, node: yaml.Node | None, field: str) -> tuple[str, ...]:
         if node is None:

@@ -10,7 +10,7 @@ from typing import Any
 from audio.errors import VigieError
 from streams.language import WordReader, analyse, identify
 from streams.language.catalogue import load_catalogue
-from streams.language.reading import load_reader
+from streams.language.reading import SEMANTIC, load_reader
 from streams.language.sentiment import label_of
 from streams.language.text import LANGUAGES, language_code, tidy
 
@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sentiment", metavar="NAME|PATH", default="builtin", help="sentiment engine: builtin, or an ONNX model"
     )
+    parser.add_argument(
+        "--semantic", choices=SEMANTIC, default="no", help="yes: by meaning too (pip install 'vigie[semantic]')"
+    )
     parser.add_argument("--check", metavar="FILE", help="only say whether this catalogue of phrases is right")
     parser.add_argument("--json", action="store_true", help="for programs")
 
@@ -54,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.text is None:
         raise VigieError("no text is given", remedy='Write it in quotes: vigie explain "bonjour madame" --language fr')
-    found = explain(_text_of(args), args.language, args.party, load_reader(args.sentiment, args.phrases))
+    reader = load_reader(args.sentiment, args.phrases, semantic=args.semantic)
+    found = explain(_text_of(args), args.language, args.party, reader)
     print(json.dumps(found, ensure_ascii=False) if args.json else _written(found))
     return 0
 

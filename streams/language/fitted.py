@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.language.features import features
-from streams.language.parts import END, START, Weighed, pair_weight, weights, word_weight
+from streams.language.parts import ALONE, BESIDE_MEANING, END, START, Weighed, pair_weight, weights, word_weight
 
 if TYPE_CHECKING:
     from streams.language.phrases import Phrase
@@ -42,16 +42,24 @@ class Judged(NamedTuple):
 
 
 def judge(
-    words: Sequence[Token], language: str, evidence: Sequence[Evidence], party: str, phrases: Sequence[Phrase]
+    words: Sequence[Token],
+    language: str,
+    evidence: Sequence[Evidence],
+    party: str,
+    phrases: Sequence[Phrase],
+    meaning: Chances | None = None,
 ) -> Judged:
-    """Score, confidence and deciding words of an utterance with at least one word."""
-    known = weights(language)
+    """Score, confidence and deciding words of an utterance with at least one word; `meaning` is what its vector says."""
+    file = ALONE if meaning is None else BESIDE_MEANING
+    known = weights(language, file)
     said = {phrase["category"]: phrase["text"].lower() for phrase in phrases}
     present = features([item.weight for item in evidence], said, party)
-    own = [word_weight(language, token.word) for token in words]
-    pairs = _pairs(words, language)
+    own = [word_weight(language, token.word, file) for token in words]
+    pairs = _pairs(words, language, file)
     size = math.sqrt(sum(one.parts for one in own) + len(pairs))
     sums = [sum(one[1 + label] for one in (*own, *pairs)) / size for label in LABELS]
+    if meaning is not None:
+        sums = [one + other for one, other in zip(sums, meaning, strict=True)]
     for name, value in present.items():
         for label, weight in enumerate(known.dense[name]):
             sums[label] += weight * value
@@ -88,9 +96,9 @@ def _chances(sums: Sequence[float]) -> Chances:
     return negative / total, neutral / total, positive / total
 
 
-def _pairs(words: Sequence[Token], language: str) -> list[Weighed]:
+def _pairs(words: Sequence[Token], language: str, file: str) -> list[Weighed]:
     said = [START, *(token.word for token in words), END]
-    return [pair_weight(language, said[at], said[at + 1]) for at in range(len(said) - 1)]
+    return [pair_weight(language, said[at], said[at + 1], file) for at in range(len(said) - 1)]
 
 
 def _towards(sums: Sequence[float], label: int) -> float:
@@ -116,6 +124,8 @@ def _because(
         told.append((share, item.said))
         shares[item.first : item.end] = [0.0] * (item.end - item.first)
     strongest = max([*shares, *(share for share, _ in told)])
+    if strongest <= 0:  # it was the sentence as a whole
+        return [(0.0, " ".join(token.word for token in words))]
     told = [one for one in told if one[0] >= _TOLD_MIN * strongest]
     told += _runs(words, shares, max(_TOLD_MIN * strongest, 1e-9))
     telling = [one for one in told if max(map(len, one[1].split())) >= _TELLING_LETTERS_MIN]

@@ -3,7 +3,8 @@
 The lexicon knows what its author thought of; the parts carry what labelled utterances say beside it ("still nothing", "works
 again"), and the runs of letters carry it over to inflections and misheard words. Arabic words also count without what is
 written onto their front, Darija in Latin letters in one spelling of the many. Weights are fitted a language by
-`recipe/fit_sentiment.py` and stand in `sentiment.npz`, one byte a slot and label.
+`recipe/fit_sentiment.py` and stand in `sentiment.npz`, one byte a slot and label; those that are used beside a sentence's
+vector (semantic.py) were fitted beside it and stand in `semantic.npz`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ WORD_LETTERS_MAX = 24
 """Of a longer word only the first letters count: no word of a language is longer, and text may hold anything."""
 START, END = "^", "$"
 FILE = Path(__file__).with_name("sentiment.npz")
+ALONE, BESIDE_MEANING = "sentiment", "semantic"
+"""Names of the files of weights."""
 
 
 class Weighed(NamedTuple):
@@ -79,25 +82,25 @@ def slot_of(part: str) -> int:
 
 
 @lru_cache(maxsize=50_000)
-def word_weight(language: str, word: str) -> Weighed:
+def word_weight(language: str, word: str, file: str = ALONE) -> Weighed:
     """What a word and its runs of letters weigh."""
-    return _weighed(language, word_parts(word, language))
+    return _weighed(language, word_parts(word, language), file)
 
 
 @lru_cache(maxsize=100_000)
-def pair_weight(language: str, before: str, word: str) -> Weighed:
-    return _weighed(language, [pair(before, word)])
+def pair_weight(language: str, before: str, word: str, file: str = ALONE) -> Weighed:
+    return _weighed(language, [pair(before, word)], file)
 
 
-def _weighed(language: str, parts: Sequence[str]) -> Weighed:
-    known = weights(language)
+def _weighed(language: str, parts: Sequence[str], file: str) -> Weighed:
+    known = weights(language, file)
     sums = known.slots[:, [slot_of(part) for part in parts]].sum(axis=1, dtype=np.int64) * known.scale
     return Weighed(len(parts), float(sums[0]), float(sums[1]), float(sums[2]))
 
 
-@lru_cache(maxsize=8)
-def weights(language: str) -> Weights:
-    with np.load(FILE, allow_pickle=False) as stored:
+@lru_cache(maxsize=16)
+def weights(language: str, file: str = ALONE) -> Weights:
+    with np.load(FILE.with_name(f"{file}.npz"), allow_pickle=False) as stored:
         names, dense = stored["features"].tolist(), stored[f"{language}_dense"]
         by_name = {name: (float(row[0]), float(row[1]), float(row[2])) for name, row in zip(names, dense, strict=True)}
         return Weights(by_name, stored[f"{language}_slots"], float(stored[f"{language}_scale"]))

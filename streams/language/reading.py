@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from audio.errors import VigieError
 from streams.language.backchannels import is_backchannel
 from streams.language.catalogue import Catalogue, default_catalogue, load_catalogue
 from streams.language.lexicon import signs_in
@@ -29,6 +30,14 @@ class Heard:
     language: str | None
     party: str | None
     phrases: Sequence[Phrase]
+    meaning: tuple[float, float, float] | None = None
+    """What its vector says for negative, neutral and positive, where there is one."""
+
+
+class Refiner(Protocol):
+    """Adds to what the patterns found: `semantic.Semantics`."""
+
+    def refine(self, heard: Sequence[Heard]) -> list[Heard]: ...
 
 
 class SentimentEngine(Protocol):
@@ -55,6 +64,7 @@ class BuiltIn:
                 phrases=one.phrases,
                 line=one.line,
                 signs=signs_in(one.text) if one.party is None else (),
+                meaning=one.meaning,
             )
             for one in utterances
         ]
@@ -62,20 +72,29 @@ class BuiltIn:
 
 @dataclass(frozen=True)
 class WordReader:
-    """An engine and a catalogue."""
+    """An engine and a catalogue, and what understands the meaning beside them, if anything."""
 
     engine: SentimentEngine = field(default_factory=BuiltIn)
     catalogue: Catalogue = field(default_factory=default_catalogue)
+    semantics: Refiner | None = None
 
     def hear(self, text: str, language: str | None, party: str | None) -> Heard:
+        return self._refined([self._heard(text, language, party)])[0]
+
+    def _heard(self, text: str, language: str | None, party: str | None) -> Heard:
         words = words_of(text, language)
         line = Line(words)
         phrases = find_phrases(text, words, language, party, self.catalogue, line=line)
         return Heard(text, words, line, language, party, phrases)
 
+    def _refined(self, heard: list[Heard]) -> list[Heard]:
+        return self.semantics.refine(heard) if self.semantics is not None else heard
+
     def annotate(self, utterances: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Redacted utterance records with `sentiment`, `phrases` and `backchannel`; unsure text has unsure sentiment."""
-        heard = [self.hear(str(u.get("text") or ""), _language_of(u), u.get("party")) for u in utterances]
+        heard = self._refined(
+            [self._heard(str(u.get("text") or ""), _language_of(u), u.get("party")) for u in utterances]
+        )
         felt = self.engine.judge(heard)
         return [
             {
@@ -104,13 +123,39 @@ def _as_sure_as(feeling: Sentiment, heard: float | None) -> Sentiment:
     )
 
 
-def load_reader(engine: str = BuiltIn.name, phrases: str | Path | None = None, *, quantise: bool = False) -> WordReader:
-    """The reader of the settings `sentiment`, `phrases` and `sentiment_quantise`.
+SEMANTIC = ("no", "yes")
+
+
+def load_reader(
+    engine: str = BuiltIn.name, phrases: str | Path | None = None, *, quantise: bool = False, semantic: str = "no"
+) -> WordReader:
+    """The reader of the settings `sentiment`, `phrases`, `sentiment_quantise` and `semantic`.
 
     Raises:
-        VigieError: the model or the catalogue cannot be loaded.
+        VigieError: the model, the catalogue or the package for meaning cannot be loaded.
     """
-    return WordReader(engine_of(engine, quantise=quantise), load_catalogue(phrases))
+    catalogue = load_catalogue(phrases)
+    return WordReader(engine_of(engine, quantise=quantise), catalogue, _semantics_of(semantic, catalogue))
+
+
+def check_reading(phrases: str | Path | None, semantic: str) -> None:
+    """Tell a mistake in these settings before any process starts. Raises VigieError."""
+    _semantics_of(semantic, load_catalogue(phrases))
+
+
+def _semantics_of(setting: str, catalogue: Catalogue) -> Refiner | None:
+    if setting not in SEMANTIC:
+        raise VigieError(f"{setting[:40]!r} is no value of it", remedy="Use yes or no", field="semantic")
+    if setting == "no":
+        if alike := next((entry.category for entry in catalogue.entries if entry.like), None):
+            remedy = "Set semantic: yes (pip install 'vigie[semantic]'), or write patterns under `say`"
+            problem = f"the examples under `like` of {alike} are matched by meaning, which is off"
+            raise VigieError(problem, remedy=remedy, where=catalogue.file, field="like")
+        return None
+    from streams.language.embedding import load_embedder
+    from streams.language.semantic import Semantics
+
+    return Semantics(load_embedder(), catalogue)
 
 
 def engine_of(name: str, *, quantise: bool = False) -> SentimentEngine:

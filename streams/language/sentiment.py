@@ -70,14 +70,16 @@ def sentiment(
     phrases: Sequence[Phrase] = (),
     line: Line | None = None,
     signs: Sequence[tuple[str, float]] = (),
+    meaning: tuple[float, float, float] | None = None,
 ) -> Sentiment:
     """Sentiment of an utterance, given as its `tokens`, with its phrases; `line` where its `Line` has been made.
 
-    Where nobody is said to speak the text may be a written one: `signs` are its emoji (`signs_in`).
+    Where nobody is said to speak the text may be a written one: `signs` are its emoji (`signs_in`). `meaning` is what the
+    utterance's vector says, where there is one (semantic.py): log-odds of negative, neutral and positive.
     """
     evidence = evidence_of(words, lexicon(language), line or Line(words))
     if party is not None and words:
-        return _weighed_by_party(words, language, evidence, party, phrases)
+        return _weighed_by_party(words, language, evidence, party, phrases, meaning)
     told = [(item.said, item.weight) for item in evidence] + list(signs)
     if not told:
         return Sentiment(score=0.0, confidence=NEUTRAL_CONFIDENCE if words else 0.0, because=[])
@@ -90,9 +92,14 @@ def sentiment(
 
 
 def _weighed_by_party(
-    words: Sequence[Token], language: str | None, evidence: Sequence[Evidence], party: str, phrases: Sequence[Phrase]
+    words: Sequence[Token],
+    language: str | None,
+    evidence: Sequence[Evidence],
+    party: str,
+    phrases: Sequence[Phrase],
+    meaning: tuple[float, float, float] | None,
 ) -> Sentiment:
-    score, confidence, because = judge(words, language_code(language), evidence, party, phrases)
+    score, confidence, because = judge(words, language_code(language), evidence, party, phrases, meaning)
     return Sentiment(score=score, confidence=confidence, because=_quoted(said for _, said in because))
 
 

@@ -51,6 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sentiment", metavar="NAME|PATH", default="builtin", help="sentiment engine: builtin, or a model in ONNX"
     )
     parser.add_argument(
+        "--semantic", choices=("no", "yes"), default="no", help="yes: by meaning too (pip install 'vigie[semantic]')"
+    )
+    parser.add_argument(
         "--phrases", metavar="FILE", type=Path, help="a catalogue of phrases (default: the bundled one)"
     )
     parser.add_argument("--hints", metavar="FILE", type=Path, help="prompts, hotwords, languages, by tenant and queue")
@@ -159,6 +162,7 @@ def run(args: argparse.Namespace) -> int:
             hints=str(args.hints) if args.hints else None,
             sentiment=args.sentiment,
             phrases=str(args.phrases) if args.phrases else None,
+            semantic=args.semantic,
             beam_size=args.beam_size,
             whole_window=args.window == "whole",
             together=BATCH_UTTERANCES,
@@ -185,7 +189,7 @@ def _prepared(args: argparse.Namespace) -> tuple[Found, str, str]:
     """What to replay, and what all of it has in common; every mistake a caller can make shows here."""
     from streams.alerts.rules import load_rules
     from streams.hints import load_hints
-    from streams.language.catalogue import load_catalogue
+    from streams.language.reading import check_reading
     from streams.redaction_policy import load_policy
     from streams.replay.results import run_fingerprint
 
@@ -196,12 +200,13 @@ def _prepared(args: argparse.Namespace) -> tuple[Found, str, str]:
     _check_named(args)
     rules = load_rules(args.rules)
     load_hints(args.hints)
-    load_catalogue(args.phrases)
+    check_reading(args.phrases, args.semantic)
     extras = "+dnsmos" if args.dnsmos else ""
     extras += f"+redaction {load_policy(args.redaction).fingerprint}"
     if args.hints:
         extras += f"+hints {args.hints.read_bytes().hex()}"
     extras += f"+sentiment {args.sentiment}" if args.sentiment != "builtin" else ""
+    extras += "+semantic" if args.semantic == "yes" else ""
     extras += f"+phrases {args.phrases.read_bytes().hex()}" if args.phrases else ""
     extras += f"+beam {args.beam_size}" if args.beam_size > 1 else ""
     extras += "+whole" if args.window == "whole" else ""

@@ -60,6 +60,7 @@ class EngineSetup:
     hints: str | None = None
     sentiment: str = "builtin"
     phrases: str | None = None
+    semantic: str = "no"
     beam_size: int = 1
     whole_window: bool = False
     together: int = 1
@@ -88,7 +89,7 @@ class LoadedEngine:
         self._rules = load_rules(setup.rules)
         self._redaction = load_policy(setup.redaction)
         self._hints = load_hints(Path(setup.hints) if setup.hints else None)
-        self._reader = load_reader(setup.sentiment, setup.phrases)
+        self._reader = load_reader(setup.sentiment, setup.phrases, semantic=setup.semantic)
         settings = TranscriberSettings(
             beam_size=setup.beam_size,
             cpu_threads=setup.cpu_threads,

