@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from audio.errors import VigieError
 from streams.language.backchannels import is_backchannel
 from streams.language.catalogue import Catalogue, default_catalogue, load_catalogue
+from streams.language.learnt import LearntPhrases
 from streams.language.lexicon import signs_in
 from streams.language.patterns import Line
 from streams.language.phrases import Phrase, find_phrases
@@ -35,7 +36,7 @@ class Heard:
 
 
 class Refiner(Protocol):
-    """Adds to what the patterns found: `semantic.Semantics`."""
+    """Adds to what the patterns found, and takes from it: `learnt.LearntPhrases`, `semantic.Semantics`."""
 
     def refine(self, heard: Sequence[Heard]) -> list[Heard]: ...
 
@@ -72,28 +73,34 @@ class BuiltIn:
 
 @dataclass(frozen=True)
 class WordReader:
-    """An engine and a catalogue, and what understands the meaning beside them, if anything."""
+    """An engine, a catalogue, and what refines the phrases that its patterns find."""
 
     engine: SentimentEngine = field(default_factory=BuiltIn)
     catalogue: Catalogue = field(default_factory=default_catalogue)
-    semantics: Refiner | None = None
+    refiner: Refiner | None = None
+    """Default: `learnt.LearntPhrases` of the catalogue."""
+
+    def __post_init__(self) -> None:
+        if self.refiner is None:
+            object.__setattr__(self, "refiner", LearntPhrases(self.catalogue))
 
     def hear(self, text: str, language: str | None, party: str | None) -> Heard:
-        return self._refined([self._heard(text, language, party)])[0]
+        return self._refined([self._matched(text, language, party)])[0]
 
-    def _heard(self, text: str, language: str | None, party: str | None) -> Heard:
+    def _matched(self, text: str, language: str | None, party: str | None) -> Heard:
         words = words_of(text, language)
         line = Line(words)
         phrases = find_phrases(text, words, language, party, self.catalogue, line=line)
         return Heard(text, words, line, language, party, phrases)
 
     def _refined(self, heard: list[Heard]) -> list[Heard]:
-        return self.semantics.refine(heard) if self.semantics is not None else heard
+        assert self.refiner is not None
+        return self.refiner.refine(heard)
 
     def annotate(self, utterances: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Redacted utterance records with `sentiment`, `phrases` and `backchannel`; unsure text has unsure sentiment."""
         heard = self._refined(
-            [self._heard(str(u.get("text") or ""), _language_of(u), u.get("party")) for u in utterances]
+            [self._matched(str(u.get("text") or ""), _language_of(u), u.get("party")) for u in utterances]
         )
         felt = self.engine.judge(heard)
         return [

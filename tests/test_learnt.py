@@ -1,0 +1,138 @@
+"""Phrases by a fitted model beside the patterns: the stored weights are the recipe's, what it adds and takes back, what it leaves alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.language import analyse
+from streams.language.catalogue import default_catalogue
+from streams.language.learnt import PHRASES, head_of, weigh
+from streams.language.parts import SLOTS
+from streams.language.phrases import find_phrases
+from streams.language.reading import WordReader, load_reader
+from streams.language.recipe import fit_phrases
+from streams.language.recipe.fit_sentiment import Labelled, read_all
+from streams.language.text import LANGUAGES, tokens, words_of
+
+BYTES_MAX = 3 * 1024 * 1024
+REFITTED = "es", "escalation"
+"""What is fitted again: all categories of all languages take too long for a test."""
+
+
+def said(text: str, language: str, party: str | None, reader: WordReader | None = None) -> set[str]:
+    return {phrase["category"] for phrase in analyse(text, language, party, reader=reader).phrases}
+
+
+def by_patterns(text: str, language: str, party: str) -> set[str]:
+    return {phrase["category"] for phrase in find_phrases(text, words_of(text, language), language, party)}
+
+
+def test_the_file_is_small_and_holds_every_language() -> None:
+    assert fit_phrases.FILE.stat().st_size < BYTES_MAX
+    for language in LANGUAGES:
+        head = head_of(PHRASES, language)
+        assert head.slots.shape == (SLOTS, len(fit_phrases.CATEGORIES))
+        assert np.abs(head.slots).max() == 127
+        assert head.dense.shape == (len(fit_phrases.CATEGORIES), 2)
+
+
+def test_the_file_is_what_the_recipe_makes_of_the_corpus() -> None:
+    language, category = REFITTED
+    items = [
+        item
+        for item in read_all(fit_phrases.SUITE, fit_phrases.CORPUS, judged=False)
+        if item.language == language
+    ]
+    number = fit_phrases.CATEGORIES.index(category)
+    weights = fit_phrases.fit(fit_phrases.phrase_matrix(items), fit_phrases.said_in(items)[:, [number]])[0]
+    head = head_of(PHRASES, language)
+    slots = weights[2:] * fit_phrases.PARTS
+    # Another machine's arithmetic may round a weight to the next byte, no more.
+    assert np.abs(slots - head.slots[:, number] * head.scale).max() <= 2.1 * head.scale
+    assert weights[:2] * [1.0, fit_phrases.SPEAKER] == pytest.approx(head.dense[number], abs=0.02)
+
+
+def test_the_fit_learns_what_tells_two_meanings_apart() -> None:
+    words = ["voiture", "auto", "pomme", "poire", "bleu", "vert", "grand", "petit"]
+    items = [
+        Labelled(f"{one} {two}", "fr", "customer", 1, "", frozenset({"abuse"} if two == "chat" else ()))
+        for one in words
+        for two in ("chat", "chien", "cheval")
+    ]
+    x, labels = fit_phrases.phrase_matrix(items), fit_phrases.said_in(items)
+    number = fit_phrases.CATEGORIES.index("abuse")
+    found = x @ fit_phrases.fit(x, labels[:, [number]]).T > 0
+    assert found[:, 0].tolist() == labels[:, number].tolist()
+
+
+def test_weights_in_use_are_those_of_the_fit() -> None:
+    """The sums over words and pairs are the product that was fitted."""
+    text = "quiero hablar con alguien que mande algo de una vez"
+    item = Labelled(text, "es", "customer", 1, "", frozenset())
+    head = head_of(PHRASES, "es")
+    row = fit_phrases.parts_matrix([item])
+    expected = row @ (head.slots.astype(float) * head.scale)
+    assert weigh(words_of(text, "es"), "es", PHRASES).sums() == pytest.approx(expected[0], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("language", "category", "text"),
+    [
+        ("en", "escalation", "ANYTEXT"),
+    ],
+)
+def test_what_no_pattern_holds_is_found_with_the_words_that_say_it(language: str, category: str, text: str) -> None:
+    assert category not in by_patterns(text, language, "customer")
+    found = [phrase for phrase in analyse(text, language, "customer").phrases if phrase["category"] == category]
+    assert len(found) == 1
+    assert found[0]["text"] in text
+
+
+def test_only_who_may_say_it_is_taken_to_say_it() -> None:
+    for row in read_all(fit_phrases.SUITE, fit_phrases.CORPUS, judged=False)[::40]:
+        allowed = {entry.category for entry in default_catalogue().entries if entry.party in ("both", row.party)}
+        assert said(row.text, row.language, row.party) <= allowed
+
+
+def test_a_users_own_pattern_is_never_taken_back(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(
+        "version: 1\nextends: default\nphrases:\n"
+        "  - {category: escalation, language: en, party: customer, say: [the parcel is blue]}\n",
+        encoding="utf-8",
+    )
+    assert "escalation" in said("the parcel is blue", "en", "customer", load_reader(phrases=file))
+
+
+def test_a_catalogue_that_stands_alone_holds_nothing_else(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(
+        "version: 1\nphrases:\n  - {category: parcels, language: en, say: [parcel]}\n", encoding="utf-8"
+    )
+    reader = load_reader(phrases=file)
+    assert said("i want your manager and my parcel or i will sue you", "en", "customer", reader) == {"parcels"}
+
+
+@given(st.text(max_size=80), st.sampled_from([*LANGUAGES, None, "zz"]), st.sampled_from(["agent", "customer", None]))
+def test_any_text_has_phrases_within_it_in_order(text: str, language: str | None, party: str | None) -> None:
+    found = analyse(text, language, party)
+    assert [phrase["start"] for phrase in found.phrases] == sorted(phrase["start"] for phrase in found.phrases)
+    for phrase in found.phrases:
+        assert found.text[phrase["start"] : phrase["end"]] == phrase["text"] != ""
+
+
+@given(st.lists(st.sampled_from("a bc def ghi".split()), min_size=1, max_size=6))
+def test_the_run_of_words_that_speaks_most_is_the_best_of_all_runs(words: list[str]) -> None:
+    weighed = weigh(tokens(" ".join(words)), "en", PHRASES)
+    shares = weighed.words[:, 3] + (weighed.pairs[:-1, 3] + weighed.pairs[1:, 3]) / 2
+    sums = {(a, b): shares[a:b].sum() for a in range(len(words)) for b in range(a + 1, len(words) + 1)}
+    run = weighed.run(3)
+    if run is None:
+        assert max(sums.values()) <= 0
+    else:
+        assert sums[run] == pytest.approx(max(sums.values()))
