@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from streams.language import analyse
 from streams.language.features import FEATURES
 from streams.language.fitted import NEGATIVE, NEUTRAL, POSITIVE, score_of
-from streams.language.parts import FILE, SLOTS, weights
+from streams.language.parts import SLOTS
 from streams.language.recipe import fit_sentiment as recipe
 from streams.language.sentiment import LABELS, label_of
 from streams.language.text import LANGUAGES, tokens
+from streams.language.weights import SENTIMENT_FILE, weights
 
 BYTES_MAX = 3 * 1024 * 1024
 LANGUAGE = "es"
@@ -21,7 +22,7 @@ LANGUAGE = "es"
 
 
 def test_the_file_is_small_and_holds_every_language() -> None:
-    assert FILE.stat().st_size < BYTES_MAX
+    assert SENTIMENT_FILE.stat().st_size < BYTES_MAX
     for language in LANGUAGES:
         known = weights(language)
         assert set(known.dense) == set(FEATURES)

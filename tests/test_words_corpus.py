@@ -20,8 +20,10 @@ WORDINGS_MIN = 15
 def _rows(language: str) -> list[tuple[str, str, str]]:
     lines = (CORPUS / f"{language}.txt").read_text(encoding="utf-8").splitlines()
     parted = [line.split("\t") for line in lines]
-    assert [number for number, parts in enumerate(parted, 1) if len(parts) != 3] == []
-    return [(sentiment, phrases, text) for sentiment, phrases, text in parted]
+    assert [
+        n for n, parts in enumerate(parted, 1) if len(parts) != 3 and parts[3:] not in (["agent"], ["customer"])
+    ] == []
+    return [(sentiment, phrases, text) for sentiment, phrases, text, *_ in parted]
 
 
 def _plain(text: str) -> str:

@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.language.features import features
-from streams.language.parts import ALONE, BESIDE_MEANING, END, START, Weighed, pair_weight, weights, word_weight
+from streams.language.weights import ALONE, BESIDE_MEANING, Parted, part, weights
 
 if TYPE_CHECKING:
     from streams.language.phrases import Phrase
@@ -47,16 +47,17 @@ def judge(
     evidence: Sequence[Evidence],
     party: str,
     phrases: Sequence[Phrase],
+    parted: Parted | None = None,
     meaning: Chances | None = None,
 ) -> Judged:
-    """Score, confidence and deciding words of an utterance with at least one word; `meaning` is what its vector says."""
-    file = ALONE if meaning is None else BESIDE_MEANING
-    known = weights(language, file)
+    """Score, confidence and deciding words of an utterance with at least one word; `parted` are its parts, where they are known
+    (of the kind that `meaning` wants), `meaning` is what its vector says."""
+    kind = ALONE if meaning is None else BESIDE_MEANING
+    known = weights(language, kind)
     said = {phrase["category"]: phrase["text"].lower() for phrase in phrases}
     present = features([item.weight for item in evidence], said, party)
-    own = [word_weight(language, token.word, file) for token in words]
-    pairs = _pairs(words, language, file)
-    size = math.sqrt(sum(one.parts for one in own) + len(pairs))
+    parted = parted or part(words, language, kind)
+    own, pairs, size = parted.words, parted.pairs, parted.size
     sums = [sum(one[1 + label] for one in (*own, *pairs)) / size for label in LABELS]
     if meaning is not None:
         sums = [one + other for one, other in zip(sums, meaning, strict=True)]
@@ -94,11 +95,6 @@ def _chances(sums: Sequence[float]) -> Chances:
     negative, neutral, positive = (math.exp(one - most) for one in sums)
     total = negative + neutral + positive
     return negative / total, neutral / total, positive / total
-
-
-def _pairs(words: Sequence[Token], language: str, file: str) -> list[Weighed]:
-    said = [START, *(token.word for token in words), END]
-    return [pair_weight(language, said[at], said[at + 1], file) for at in range(len(said) - 1)]
 
 
 def _towards(sums: Sequence[float], label: int) -> float:

@@ -40,20 +40,34 @@ def find_phrases(
     line: Line | None = None,
 ) -> list[Phrase]:
     """The phrases of `text` (whose `tokens` are `words`), by where they start; those of a category do not overlap."""
+    return match_phrases(text, words, language, party, catalogue, line=line)[0]
+
+
+def match_phrases(
+    text: str,
+    words: Sequence[Token],
+    language: str | None,
+    party: str | None,
+    catalogue: Catalogue | None = None,
+    *,
+    line: Line | None = None,
+) -> tuple[list[Phrase], frozenset[str]]:
+    """As `find_phrases`, and the categories that an `unless` says are not meant, whether or not anything was taken back."""
     if not words:
-        return []
+        return [], frozenset()
     known = (catalogue or default_catalogue()).of(language)
     line = line or Line(words)
-    matches = _matches(known, line)
+    matches, taken_back = _matches(known, line)
+    denied = frozenset(known.entries[match[0]].category for match in taken_back)
     if not matches:
-        return []
+        return [], denied
     found: list[Phrase] = []
     for category, spans in _by_category(known, matches, party).items():
         for first, end in spans:
             start_at, end_at = words[first].start, words[end - 1].end
             found.append(Phrase(category=category, text=text[start_at:end_at], start=start_at, end=end_at))
     order = {category: number for number, category in enumerate((catalogue or default_catalogue()).categories)}
-    return sorted(found, key=lambda phrase: (phrase["start"], order[phrase["category"]]))
+    return sorted(found, key=lambda phrase: (phrase["start"], order[phrase["category"]])), denied
 
 
 def _by_category(
@@ -71,7 +85,8 @@ def _by_category(
     return found
 
 
-def _matches(known: LanguagePhrases, line: Line) -> list[Match]:
+def _matches(known: LanguagePhrases, line: Line) -> tuple[list[Match], list[Match]]:
+    """What is said, and what an `unless` says is not."""
     said: list[Match] = []
     taken_back: list[Match] = []
     for number, patterns in enumerate(known.sets):
@@ -81,8 +96,8 @@ def _matches(known: LanguagePhrases, line: Line) -> list[Match]:
         for first, end, what in (*patterns.search(line), *_misheard(known, number, line)):
             (taken_back if what.taken_back else said).append((what.entry, first, end))
     if not taken_back:
-        return said
-    return [match for match in said if not any(_takes_back(known, other, match) for other in taken_back)]
+        return said, taken_back
+    return [match for match in said if not any(_takes_back(known, other, match) for other in taken_back)], taken_back
 
 
 def _takes_back(known: LanguagePhrases, other: Match, match: Match) -> bool:

@@ -16,9 +16,10 @@ from streams.language.catalogue import Catalogue, default_catalogue, load_catalo
 from streams.language.learnt import LearntPhrases
 from streams.language.lexicon import signs_in
 from streams.language.patterns import Line
-from streams.language.phrases import Phrase, find_phrases
+from streams.language.phrases import Phrase, match_phrases
 from streams.language.sentiment import Sentiment, sentiment
 from streams.language.text import Token, words_of
+from streams.language.weights import Parted
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,10 @@ class Heard:
     language: str | None
     party: str | None
     phrases: Sequence[Phrase]
+    denied: frozenset[str] = frozenset()
+    """Categories that an `unless` of the catalogue says are not meant."""
+    parted: Parted | None = None
+    """What its parts weigh."""
     meaning: tuple[float, float, float] | None = None
     """What its vector says for negative, neutral and positive, where there is one."""
 
@@ -65,6 +70,7 @@ class BuiltIn:
                 phrases=one.phrases,
                 line=one.line,
                 signs=signs_in(one.text) if one.party is None else (),
+                parted=one.parted,
                 meaning=one.meaning,
             )
             for one in utterances
@@ -90,8 +96,8 @@ class WordReader:
     def _matched(self, text: str, language: str | None, party: str | None) -> Heard:
         words = words_of(text, language)
         line = Line(words)
-        phrases = find_phrases(text, words, language, party, self.catalogue, line=line)
-        return Heard(text, words, line, language, party, phrases)
+        phrases, denied = match_phrases(text, words, language, party, self.catalogue, line=line)
+        return Heard(text, words, line, language, party, phrases, denied)
 
     def _refined(self, heard: list[Heard]) -> list[Heard]:
         assert self.refiner is not None

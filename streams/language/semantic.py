@@ -15,18 +15,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audio.errors import VigieError
-from streams.language import learnt
 from streams.language.backchannels import is_backchannel
 from streams.language.catalogue import Catalogue, Entry
 from streams.language.embedding import Embedder
-from streams.language.learnt import Floats, LearntPhrases
+from streams.language.learnt import LearntPhrases, odds_of, phrase_of
 from streams.language.text import language_code
+from streams.language.weights import BESIDE_MEANING, SEMANTIC_FILE, Floats, part, weights
 
 if TYPE_CHECKING:
     from streams.language.phrases import Phrase
     from streams.language.reading import Heard
 
-FILE = learnt.FOLDER / f"{learnt.SEMANTIC}.npz"
 LIKE_MIN = 0.5
 """Cosine, less what all utterances have in common, from which on an utterance is like an example."""
 
@@ -42,7 +41,7 @@ class Fitted:
 
 @lru_cache(maxsize=1)
 def fitted() -> Fitted:
-    with np.load(FILE, allow_pickle=False) as stored:
+    with np.load(SEMANTIC_FILE, allow_pickle=False) as stored:
         feelings = {code: stored[f"{code}_feelings"].astype(np.float32) for code in stored["languages"].tolist()}
         return Fitted(str(stored["model"]), stored["mean"].astype(np.float32), feelings)
 
@@ -50,14 +49,15 @@ def fitted() -> Fitted:
 class Semantics(LearntPhrases):
     """Meaning for one catalogue. Raises VigieError: the embedder is not the one that the weights are for."""
 
-    file = learnt.SEMANTIC
+    kind = BESIDE_MEANING
+    add_min, keep_min = 1.5, -4.0
 
     def __init__(self, embedder: Embedder, catalogue: Catalogue) -> None:
         if embedder.name != fitted().model:
             raise VigieError(
                 f"the weights are for {fitted().model}, not for {embedder.name}",
                 remedy="Fit them: python -m streams.language.recipe.fit_semantic",
-                where=str(FILE),
+                where=str(SEMANTIC_FILE),
             )
         super().__init__(catalogue)
         self._embedder = embedder
@@ -78,24 +78,23 @@ class Semantics(LearntPhrases):
 
     def _by_meaning(self, one: Heard, vector: Floats) -> Heard:
         code = language_code(one.language)
-        weighed, dense = learnt.weigh(one.words, code, self.file), learnt.head_of(self.file, code).dense
-        always = dense[:, :-2] @ vector + dense[:, -2]
-        found = self._with(one, code, weighed, learnt.odds_of(weighed, always, dense[:, -1], one.party))
-        phrases = [*found.phrases, *self._alike(found, code, vector)]
+        parted, known = part(one.words, code, self.kind), weights(code, self.kind).phrases
+        sums = parted.phrase_sums(known) + known.dense[:, :-2] @ vector + known.dense[:, -2]
+        meant = self._phrases(one, code, parted, odds_of(sums, known.dense[:, -1], one.party))
+        phrases = [*meant, *self._alike(one, {phrase["category"] for phrase in meant}, code, vector)]
         phrases.sort(key=lambda phrase: (phrase["start"], self._order[phrase["category"]]))
         negative, neutral, positive = (fitted().feelings[code] @ vector).tolist()
-        return replace(found, phrases=phrases, meaning=(negative, neutral, positive))
+        return replace(one, phrases=phrases, parted=parted, meaning=(negative, neutral, positive))
 
-    def _alike(self, one: Heard, code: str, vector: Floats) -> list[Phrase]:
+    def _alike(self, one: Heard, said: set[str], code: str, vector: Floats) -> list[Phrase]:
         """What is like a user's examples: all of the utterance."""
-        said = {phrase["category"] for phrase in one.phrases}
         found: dict[str, Phrase] = {}
         for entry, examples in self._like:
             if entry.language != code or entry.category in said or not _may_say(entry, one.party):
                 continue
             size = np.linalg.norm(examples, axis=1) * np.linalg.norm(vector)
             if float((examples @ vector / np.maximum(size, 1e-9)).max()) >= LIKE_MIN:
-                found[entry.category] = learnt.phrase_of(one, entry.category, None)
+                found[entry.category] = phrase_of(one, entry.category, None)
         return list(found.values())
 
 

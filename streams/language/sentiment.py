@@ -21,6 +21,7 @@ from streams.language.lexicon import Lexicon, lexicon
 from streams.language.patterns import Line
 from streams.language.phrases import Phrase
 from streams.language.text import Token, language_code
+from streams.language.weights import Parted
 
 NEGATION_REACH = 3
 """Words after a negation that it turns; VADER's window."""
@@ -70,16 +71,17 @@ def sentiment(
     phrases: Sequence[Phrase] = (),
     line: Line | None = None,
     signs: Sequence[tuple[str, float]] = (),
+    parted: Parted | None = None,
     meaning: tuple[float, float, float] | None = None,
 ) -> Sentiment:
     """Sentiment of an utterance, given as its `tokens`, with its phrases; `line` where its `Line` has been made.
 
-    Where nobody is said to speak the text may be a written one: `signs` are its emoji (`signs_in`). `meaning` is what the
-    utterance's vector says, where there is one (semantic.py): log-odds of negative, neutral and positive.
+    Where nobody is said to speak the text may be a written one: `signs` are its emoji (`signs_in`). `parted` and
+    `meaning` are what its parts weigh and what its vector says, where that is known (learnt.py, semantic.py).
     """
     evidence = evidence_of(words, lexicon(language), line or Line(words))
     if party is not None and words:
-        return _weighed_by_party(words, language, evidence, party, phrases, meaning)
+        return _weighed_by_party(words, language, evidence, party, phrases, parted, meaning)
     told = [(item.said, item.weight) for item in evidence] + list(signs)
     if not told:
         return Sentiment(score=0.0, confidence=NEUTRAL_CONFIDENCE if words else 0.0, because=[])
@@ -97,9 +99,10 @@ def _weighed_by_party(
     evidence: Sequence[Evidence],
     party: str,
     phrases: Sequence[Phrase],
+    parted: Parted | None,
     meaning: tuple[float, float, float] | None,
 ) -> Sentiment:
-    score, confidence, because = judge(words, language_code(language), evidence, party, phrases, meaning)
+    score, confidence, because = judge(words, language_code(language), evidence, party, phrases, parted, meaning)
     return Sentiment(score=score, confidence=confidence, because=_quoted(said for _, said in because))
 
 

@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from streams.language.catalogue import CATEGORIES
-from streams.language.learnt import FOLDER, PHRASES, Floats, LearntPhrases
+from streams.language.learnt import LearntPhrases
 from streams.language.parts import SLOTS, parts_of, slot_of
 from streams.language.phrases import find_phrases
-from streams.language.recipe.fit_sentiment import CORPUS, FOLDS, SUITE, Labelled, folds_of, read_all
+from streams.language.recipe.fit_sentiment import CORPUS, FOLDS, SUITE, Labelled, folds_of, read_all, weights_of
 from streams.language.text import LANGUAGES, tidy, words_of
+from streams.language.weights import PHRASES_FILE, Floats
 
-FILE = FOLDER / f"{PHRASES}.npz"
 LOOSENESS = 3.0
 """`C` of the regressions."""
 VECTOR, PARTS, SPEAKER = 6.0, 2.0, 2.0
@@ -60,7 +60,7 @@ def phrase_matrix(items: Sequence[Labelled], vectors: Floats | None = None) -> s
     return sparse.csr_matrix(sparse.hstack([dense, parts_matrix(items) * PARTS]))
 
 
-def fit(x: sparse.csr_matrix, said: NDArray[np.bool_]) -> NDArray[np.float64]:
+def fit(x: sparse.csr_matrix, said: NDArray[np.bool_], counts: NDArray[np.float64]) -> NDArray[np.float64]:
     """Weights by category and column; 0 for what no utterance has."""
     from sklearn.linear_model import LogisticRegression
 
@@ -68,7 +68,7 @@ def fit(x: sparse.csr_matrix, said: NDArray[np.bool_]) -> NDArray[np.float64]:
     found = np.zeros((said.shape[1], x.shape[1]))
     for number in range(said.shape[1]):
         model = LogisticRegression(C=LOOSENESS, fit_intercept=False, max_iter=ROUNDS_MAX, tol=1e-3)
-        found[number, used] = model.fit(x[:, used], said[:, number]).coef_[0]
+        found[number, used] = model.fit(x[:, used], said[:, number], sample_weight=counts).coef_[0]
     return found
 
 
@@ -103,11 +103,11 @@ def matched_in(items: Sequence[Labelled]) -> NDArray[np.bool_]:
 
 def checked(items: Sequence[Labelled], x: sparse.csr_matrix, used: type[LearntPhrases]) -> str:
     """Precision and recall of the patterns, of the model, and of both, each utterance judged by the other folds."""
-    fold, said, matched = folds_of(items), said_in(items), matched_in(items)
+    fold, said, matched, counts = folds_of(items), said_in(items), matched_in(items), weights_of(items)
     odds = np.zeros(said.shape)
     for number in range(FOLDS):
         other = fold != number
-        odds[~other] = (x @ fit(x[other], said[other]).T)[~other]
+        odds[~other] = (x @ fit(x[other], said[other], counts[other]).T)[~other]
     both = np.where(matched, odds >= used.keep_min, odds >= used.add_min)
     named = (("patterns", matched), ("model", odds >= 0), ("both", both))
     return "; ".join(f"{name} {_precision_recall(found, said)}" for name, found in named)
@@ -122,7 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", type=Path, default=SUITE)
     parser.add_argument("--corpus", type=Path, default=CORPUS)
-    parser.add_argument("--out", type=Path, default=FILE)
+    parser.add_argument("--out", type=Path, default=PHRASES_FILE)
     parser.add_argument("--language", nargs="*", default=list(LANGUAGES), help="only with --only-check")
     parser.add_argument("--only-check", action="store_true", help="cross-validate, write nothing")
     parser.add_argument("--no-check", action="store_true", help="write at once")
@@ -135,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         told = "" if args.no_check else f", cross-validated: {checked(own, x, LearntPhrases)}"
         print(f"{language}  {len(own)} utterances{told}", flush=True)
         if not args.only_check:
-            content |= stored(fit(x, said_in(own)), language)
+            content |= stored(fit(x, said_in(own), weights_of(own)), language)
     if not args.only_check:
         np.savez_compressed(args.out, allow_pickle=False, **content)
         print(f"{args.out}: {args.out.stat().st_size / 1024:.0f} KiB")

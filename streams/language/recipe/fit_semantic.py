@@ -23,12 +23,12 @@ from scipy import sparse
 from streams.language.catalogue import CATEGORIES
 from streams.language.embedding import load_embedder, plain
 from streams.language.features import FEATURES
-from streams.language.learnt import Floats
 from streams.language.parts import SLOTS
 from streams.language.recipe import fit_phrases, fit_sentiment
 from streams.language.recipe.fit_sentiment import CORPUS, SUITE, Labelled
-from streams.language.semantic import FILE, Semantics
+from streams.language.semantic import Semantics
 from streams.language.text import LANGUAGES
+from streams.language.weights import SEMANTIC_FILE, Floats
 
 FEELING = 3.0
 """What the vector counts in the sentiment beside evidence and parts; 8 is worse in cross-validation."""
@@ -59,15 +59,17 @@ def of_language(
     judged = np.array([item.label >= 0 for item in items])
     own = [item for item in items if item.label >= 0]
     feelings = sparse.csr_matrix(sparse.hstack([fit_sentiment.matrix(own), vectors[judged] * FEELING]))
-    y = np.array([item.label for item in own])
+    y, counts = np.array([item.label for item in own]), fit_sentiment.weights_of(own)
     if check:
-        found = fit_sentiment.cross_validated(feelings, y, fit_sentiment.folds_of(own))
+        found = fit_sentiment.cross_validated(feelings, y, counts, fit_sentiment.folds_of(own))
         told += f"; sentiment macro-F1 {fit_sentiment.macro_f1(y, found):.3f} ({len(own)})"
     if not write:
         return told, {}
-    weights = fit_sentiment.fit(feelings, y)
+    weights = fit_sentiment.fit(feelings, y, counts)
     content = fit_sentiment.stored(weights[:, : len(FEATURES) + SLOTS], language)
-    content |= fit_phrases.stored(fit_phrases.fit(x, fit_phrases.said_in(items)), language)
+    content |= fit_phrases.stored(
+        fit_phrases.fit(x, fit_phrases.said_in(items), fit_sentiment.weights_of(items)), language
+    )
     content[f"{language}_feelings"] = (weights[:, len(FEATURES) + SLOTS :] * FEELING).astype(np.float16)
     return told, content
 
@@ -84,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", type=Path, default=SUITE)
     parser.add_argument("--corpus", type=Path, default=CORPUS)
-    parser.add_argument("--out", type=Path, default=FILE)
+    parser.add_argument("--out", type=Path, default=SEMANTIC_FILE)
     parser.add_argument("--vectors", type=Path, help="an .npz file that keeps the vectors from run to run")
     parser.add_argument("--language", nargs="*", default=list(LANGUAGES), help="only with --only-check")
     parser.add_argument("--only-check", action="store_true", help="cross-validate, write nothing")

@@ -1,0 +1,136 @@
+"""Fitted weights of the parts of words, and what they come to in an utterance: for its sentiment, and for its phrases.
+
+They stand in `sentiment.npz` and `phrases.npz`, one byte a slot and label or category; those that are used beside a sentence's
+vector (semantic.py) were fitted beside it and stand in `semantic.npz`. Both kinds are kept together by word: what costs time
+is to fetch them, not to add them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.language.parts import END, START, pair, slot_of, word_parts
+from streams.language.text import Token
+
+FOLDER = Path(__file__).parent
+SENTIMENT_FILE, PHRASES_FILE, SEMANTIC_FILE = (FOLDER / f"{name}.npz" for name in ("sentiment", "phrases", "semantic"))
+ALONE, BESIDE_MEANING = "alone", "beside meaning"
+"""Which weights."""
+_FILES = {ALONE: (SENTIMENT_FILE, PHRASES_FILE), BESIDE_MEANING: (SEMANTIC_FILE, SEMANTIC_FILE)}
+_LIFT = 1 << 14
+"""What makes the sum of a word's weights positive; a hundred thousand such sums still fit into a lane."""
+_LANE = np.dtype("<u4")
+Floats = NDArray[np.float32]
+
+
+class Weighed(NamedTuple):
+    """How many parts there are, the sums of their weights for negative, neutral and positive, and those for phrases, packed."""
+
+    parts: int
+    negative: float
+    neutral: float
+    positive: float
+    phrases: int
+
+
+@dataclass(frozen=True, slots=True)
+class PhraseWeights:
+    """By category: `dense` over (vector, where there is one, 1, agent), `slots` (slot, category) over parts."""
+
+    categories: tuple[str, ...]
+    dense: Floats
+    slots: NDArray[np.int8]
+    scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Fitted weights of one language: `dense` by feature (see features.py) and label, `slots` by label and slot."""
+
+    dense: dict[str, tuple[float, float, float]]
+    slots: NDArray[np.int8]
+    scale: float
+    phrases: PhraseWeights
+
+
+@dataclass(frozen=True, slots=True)
+class Parted:
+    """What the words of an utterance weigh, and the pairs of neighbours (one more, with both ends); `size` is the root of the
+    number of parts."""
+
+    words: list[Weighed]
+    pairs: list[Weighed]
+    size: float
+
+    def phrase_sums(self, known: PhraseWeights) -> Floats:
+        """By category."""
+        every = [*self.words, *self.pairs]
+        total = _unpacked(sum([one.phrases for one in every]), len(every), len(known.categories))
+        return np.asarray(total * (known.scale / self.size), dtype=np.float32)
+
+    def shares(self, category: int, categories: int) -> list[int]:
+        """What each word speaks for a category, with half of each pair that it stands in (twice, and not scaled)."""
+        own = [int(_unpacked(one.phrases, 1, categories)[category]) for one in self.words]
+        pairs = [int(_unpacked(one.phrases, 1, categories)[category]) for one in self.pairs]
+        return [2 * word + pairs[at] + pairs[at + 1] for at, word in enumerate(own)]
+
+
+@lru_cache(maxsize=16)
+def weights(language: str, kind: str = ALONE) -> Weights:
+    feelings, phrases = _FILES[kind]
+    with np.load(feelings, allow_pickle=False) as stored:
+        names, dense = stored["features"].tolist(), stored[f"{language}_dense"]
+        by_name = {name: (float(row[0]), float(row[1]), float(row[2])) for name, row in zip(names, dense, strict=True)}
+        slots, scale = stored[f"{language}_slots"], float(stored[f"{language}_scale"])
+    return Weights(by_name, slots, scale, _phrase_weights(phrases, language))
+
+
+def _phrase_weights(file: Path, language: str) -> PhraseWeights:
+    with np.load(file, allow_pickle=False) as stored:
+        slots = np.ascontiguousarray(stored[f"{language}_phrase_slots"].T)
+        dense, scale = stored[f"{language}_phrases"].astype(np.float32), float(stored[f"{language}_phrase_scale"])
+        return PhraseWeights(tuple(stored["categories"].tolist()), dense, slots, scale)
+
+
+def part(words: Sequence[Token], language: str, kind: str = ALONE) -> Parted:
+    """Of an utterance with at least one word."""
+    said = [token.word for token in words]
+    own = [word_weight(language, word, kind) for word in said]
+    pairs = [pair_weight(language, *both, kind) for both in zip([START, *said], [*said, END], strict=True)]
+    return Parted(own, pairs, (sum([one.parts for one in own]) + len(pairs)) ** 0.5)
+
+
+@lru_cache(maxsize=50_000)
+def word_weight(language: str, word: str, kind: str = ALONE) -> Weighed:
+    """What a word and its runs of letters weigh."""
+    return _weighed(language, word_parts(word, language), kind)
+
+
+@lru_cache(maxsize=100_000)
+def pair_weight(language: str, before: str, word: str, kind: str = ALONE) -> Weighed:
+    return _weighed(language, [pair(before, word)], kind)
+
+
+def _weighed(language: str, parts: Sequence[str], kind: str) -> Weighed:
+    known, slots = weights(language, kind), [slot_of(part) for part in parts]
+    sums = known.slots[:, slots].sum(axis=1, dtype=np.int64) * known.scale
+    return Weighed(len(parts), float(sums[0]), float(sums[1]), float(sums[2]), _packed(known.phrases.slots[slots]))
+
+
+def _packed(rows: NDArray[np.int8]) -> int:
+    """Sums by category, side by side in one integer: to add two of those adds each category, and is a hundred times as fast as
+    to add two small arrays."""
+    return int.from_bytes((rows.sum(axis=0, dtype=np.int64) + _LIFT).astype(_LANE).tobytes(), "little")
+
+
+def _unpacked(packed: int, count: int, categories: int) -> NDArray[np.int64]:
+    """The sums by category of `count` integers that were added up."""
+    lanes = np.frombuffer(packed.to_bytes(categories * _LANE.itemsize, "little"), dtype=_LANE)
+    return lanes.astype(np.int64) - count * _LIFT
