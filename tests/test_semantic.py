@@ -37,6 +37,8 @@ phrases:
       - that is really good value for the money
       - you are cheaper than everybody else
       - for that price i cannot complain
+      - nobody else gives me a deal like this
+      - it is worth every penny
 """
 
 
@@ -128,7 +130,14 @@ def test_a_category_that_a_user_replaces_is_the_users_alone(tmp_path: Path) -> N
 def test_empty_and_too_many_examples_are_mistakes(tmp_path: Path) -> None:
     file = tmp_path / "own.yaml"
     file.write_text("version: 1\nphrases:\n  - {category: a_b, language: en, like: []}\n", encoding="utf-8")
-    with pytest.raises(VigieError, match="examples"):
+    with pytest.raises(VigieError, match="0 examples"):
+        load_catalogue(file)
+
+
+def test_examples_in_arabic_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(LOYALTY.replace("language: en", "language: [en, ar]"), encoding="utf-8")
+    with pytest.raises(VigieError, match="Darija"):
         load_catalogue(file)
 
 

@@ -10,7 +10,7 @@ One bundled file a language in `phrases/`; a user's own file adds to it or stand
         party: customer              # customer, agent or both
         say: ["(client|cliente) depuis .. (ans|annees)"]
         unless: ["pas client"]       # not said, where this stands within five words of it
-        like: ["ça fait des années que je suis chez vous"]  # examples, matched by meaning (semantic.py); with or without say
+        like: [...]                  # with or without `say`: five utterances or more that mean it, matched by meaning
 
 An entry for a category and language that the bundled files have adds to theirs; `replace: true` takes its place.
 """
@@ -40,7 +40,8 @@ ENTRIES_MAX = 2000
 PATTERNS_MAX = 5000
 """In an entry. Thousands cost nothing at run time (see patterns.py); reading them does."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}\Z")
-LIKE_MAX = 200
+LIKE_MIN, LIKE_MAX = 5, 200
+"""Examples. The middle of fewer says little."""
 _ENTRY_KEYS = ("category", "language", "party", "say", "unless", "like", "replace", "fuzzy")
 
 
@@ -225,6 +226,8 @@ class _CatalogueReader(Reader):
         like = self._examples(keys.get("like"), f"{field}.like")
         replace, fuzzy = self._flag(keys, field, "replace", False), self._flag(keys, field, "fuzzy", True)
         languages = self._languages(keys.get("language"), f"{field}.language")
+        if like and "ar" in languages:
+            self.wrong(keys["like"], f"{field}.like", "examples in Arabic", _NO_DARIJA)
         if not category or not party or not (say or like):
             return []
         return [Entry(category, language, party, say, unless, replace, fuzzy, like) for language in languages]
@@ -244,8 +247,9 @@ class _CatalogueReader(Reader):
         if node is None:
             return ()
         items = self.sequence(node, field)
-        if not 0 < len(items) <= LIKE_MAX:
-            self.wrong(node, field, f"{len(items)} examples", f"Write 1 to {LIKE_MAX} utterances, or delete the key.")
+        if not LIKE_MIN <= len(items) <= LIKE_MAX:
+            remedy = f"Write {LIKE_MIN} to {LIKE_MAX} utterances, or delete the key."
+            self.wrong(node, field, f"{len(items)} examples", remedy)
             return ()
         texts = [self.text(item, f"{field}[{number}]", chars_max=400) for number, item in enumerate(items)]
         return tuple(text for text in texts if text and text.strip())
@@ -270,5 +274,6 @@ class _CatalogueReader(Reader):
         return tuple(found)
 
 
+_NO_DARIJA = "Write patterns under `say`: the model of meaning hardly knows Darija."
 _LOWER_CASE = "Use lower case, digits and _."
 _PATTERN_FORM = "Write words with (a|b), [optional], .. for a gap, stem~ and ^ $ for the ends."

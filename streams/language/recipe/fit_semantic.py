@@ -94,19 +94,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     items = fit_sentiment.read_all(args.suite, args.corpus, judged=False)
     vectors = vectors_of([item.text for item in items], args.vectors)
-    mean = vectors.mean(axis=0)
     content: dict[str, NDArray[Any]] = {
         "features": np.array(FEATURES),
         "languages": np.array(LANGUAGES),
         "categories": np.array(CATEGORIES),
-        "mean": mean,
         "model": np.array(load_embedder().name),
         "corpus": np.array(mark_of(items)),
     }
     for language in args.language if args.only_check else LANGUAGES:
         chosen = [at for at, item in enumerate(items) if item.language == language]
-        own = [items[at] for at in chosen]
+        own, mean = [items[at] for at in chosen], vectors[chosen].mean(axis=0)
         told, found = of_language(own, vectors[chosen] - mean, language, not args.no_check, not args.only_check)
+        content[f"{language}_mean"] = mean
         print(told, flush=True)
         content |= found
     if not args.only_check:
