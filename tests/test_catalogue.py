@@ -95,7 +95,18 @@ def test_only_patterns_filed_under_a_word_are_run() -> None:
     patterns = PatternSet([(f"(word{number}|term{number}) .. end", number) for number in range(3000)])
     line = Line(tokens("the word17 and the end"))
     assert list(patterns.search(line)) == [(1, 5, 17)]
-    assert patterns._called("the") == ()
+    assert not any(patterns._called("the"))
+
+
+def test_a_pattern_is_run_where_each_of_its_places_has_a_word() -> None:
+    patterns = PatternSet([("(red~|the blue) .. (car|cars) [x] _ fast", 1), ("a|car b", 2)])
+    for text, found in (
+        ("a redder car goes fast", [(1, 5, 1), (0, 1, 2)]),
+        ("the blue cars x go fast", [(0, 6, 1)]),
+        ("the red car goes slow", []),
+        ("blue fast car b", [(2, 4, 2)]),
+    ):
+        assert list(patterns.search(Line(tokens(text)))) == found, text
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,9 @@
 """Thousands of patterns over the words of an utterance at the cost of the few that could match.
 
-Each pattern has words that it cannot match without; it is filed under the rarest of them (its anchor). An utterance's
-own words call up the patterns filed under them, and only those are run, as regular expressions over the joined words.
-Rarity is guessed from a list of frequent words and from length. A pattern without any such word is run each time.
+Each pattern has words that it cannot match without; it is filed under the rarest of them (its anchors), and under the
+rarest of another of its needed places. An utterance's own words call up the patterns filed under them, and only those
+that are called up by all their places are run, as regular expressions over the joined words. Rarity is guessed from a
+list of frequent words and from length. A pattern without any such word is run each time.
 
 Arabic words are matched with what is written onto their front (و ف ب ل ال), Darija in Latin letters too, and there by a
 spelling that makes one of the many in use (see `spelling.py`). `+stem` is a verb with what Arabic puts before it.
@@ -30,17 +31,20 @@ GAP_WORDS = 3
 """Words that a bare ".." of a pattern may skip."""
 GAP_WORDS_MAX = 12
 ALTERNATIVES_MAX = 800
+GROUPS_MAX = 3
+"""Needed places of a pattern that it is filed under."""
 _PART = re.compile(r"\.\.\d*|[()\[\]|^$]|[^\s()\[\]|^$]+")
 Payload = TypeVar("Payload")
 
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """A pattern as a regular expression, with the words (`stem~` for stems, `+verb`) of which a match needs one."""
+    """A pattern as a regular expression, with groups of words (`stem~` for stems, `+verb`), the rarest group first: a
+    match needs one word of each group."""
 
     source: str
     expression: re.Pattern[str]
-    anchors: frozenset[str]
+    groups: tuple[frozenset[str], ...]
     literals: frozenset[str]
     """Every word that it names in full."""
 
@@ -48,8 +52,8 @@ class Compiled:
 @dataclass(frozen=True, slots=True)
 class _Part:
     text: str
-    anchors: frozenset[str] | None
-    """None: nothing here is needed for a match."""
+    groups: tuple[frozenset[str], ...] = ()
+    """Of each group a match needs one word; the cheapest first."""
     front: str = ""
     """The expression that `text` begins with, for what may be written onto the front of a word."""
 
@@ -69,10 +73,10 @@ def compile_pattern(pattern: str, *, latin_arabic: bool = False) -> Compiled:
         raise ValueError(f"pattern {pattern[:40]!r} has {len(parts)} parts, {ALTERNATIVES_MAX} are allowed")
     reader = _PatternReader(pattern, parts, latin_arabic)
     body = reader.alternatives(None)
-    if not body.text or not (body.anchors or reader.words):
+    if not body.text or not (body.groups or reader.words):
         raise ValueError(f"pattern {pattern[:40]!r} holds no word")
     expression = re.compile(f"(?:^|(?<= ))(?:{body.text})")
-    return Compiled(pattern, expression, body.anchors or frozenset(), frozenset(reader.literals))
+    return Compiled(pattern, expression, body.groups, frozenset(reader.literals))
 
 
 class _PatternReader:
@@ -97,43 +101,42 @@ class _PatternReader:
         if any(not branch.text for branch in branches):
             raise ValueError(f"pattern {self.pattern[:40]!r} has an empty alternative")
         text = "|".join(_by_front(branches))
-        anchors: frozenset[str] | None = frozenset()
-        for branch in branches:
-            anchors = None if anchors is None or branch.anchors is None else anchors | branch.anchors
-        return _Part(text, anchors)
+        # (a and b) or (c and d) cannot be without (a or c) and (b or d).
+        places = zip(*(branch.groups for branch in branches), strict=False)
+        groups = (frozenset(word for group in place for word in group) for place in places)
+        return _Part(text, _cheapest(groups))
 
     def _sequence(self, closing: str | None) -> _Part:
         text: list[str] = []
-        best: frozenset[str] | None = None
+        groups: list[frozenset[str]] = []
         front: str | None = None
         while self.at < len(self.parts) and self.parts[self.at] not in ("|", ")", "]"):
             part = self._item()
             text.append(part.text)
             front = part.front if front is None else front
-            if part.anchors is not None and (best is None or _cost(part.anchors) < _cost(best)):
-                best = part.anchors
+            groups += part.groups
         ends = self.parts[self.at] if self.at < len(self.parts) else None
         if ends in (")", "]") and ends != closing:
             raise ValueError(f"brackets do not match in pattern {self.pattern[:40]!r}")
-        return _Part("".join(text), best, front or "")
+        return _Part("".join(text), _cheapest(groups), front or "")
 
     def _item(self) -> _Part:
         part = self.parts[self.at]
         self.at += 1
         if part == "(":
             inner = self.alternatives(")")
-            return _Part(f"(?:{inner.text})", inner.anchors)
+            return _Part(f"(?:{inner.text})", inner.groups)
         if part == "[":
-            return _Part(f"(?:{self.alternatives(']').text})?", None)
+            return _Part(f"(?:{self.alternatives(']').text})?")
         if part in ("^", "$"):
-            return _Part(part, None)
+            return _Part(part)
         if part.startswith(".."):
             most = int(part[2:] or GAP_WORDS)
             if most > GAP_WORDS_MAX:
                 raise ValueError(f"pattern {self.pattern[:40]!r} skips {most} words, {GAP_WORDS_MAX} are allowed")
-            return _Part(f"(?:[^ ]+ ){{0,{most}}}?", None)
+            return _Part(f"(?:[^ ]+ ){{0,{most}}}?")
         if part == "_":
-            return _Part("[^ ]+ ", None)
+            return _Part("[^ ]+ ")
         return self._word(part)
 
     def _word(self, part: str) -> _Part:
@@ -157,7 +160,7 @@ class _PatternReader:
         self.literals.update(key for key in keys if not key.startswith("+") and not key.endswith("~"))
         rarest = min(keys, key=lambda key: _cost((key,)))
         anchors = {rarest, rarest[1:]} if self._has_article(rarest.removesuffix("~")) else {rarest}
-        return _Part(" ".join(fronted) + ("[^ ]*" if stem else "") + " ", frozenset(anchors), front)
+        return _Part(" ".join(fronted) + ("[^ ]*" if stem else "") + " ", (frozenset(anchors),), front)
 
     def _has_article(self, word: str) -> bool:
         return self.latin_arabic and word[0] == "l" and word.isascii() and len(word) > SKELETON_LETTERS_MIN
@@ -174,6 +177,10 @@ def _by_front(branches: Sequence[_Part]) -> Iterator[str]:
         alike.setdefault(branch.front, []).append(branch.text[len(branch.front) :])
     for front, texts in alike.items():
         yield front + (f"(?:{'|'.join(texts)})" if front and len(texts) > 1 else "|".join(texts))
+
+
+def _cheapest(groups: Iterable[frozenset[str]]) -> tuple[frozenset[str], ...]:
+    return tuple(sorted(groups, key=_cost)[:GROUPS_MAX])
 
 
 def _cost(words: Iterable[str]) -> float:
@@ -205,38 +212,46 @@ class PatternSet(Generic[Payload]):
     def __init__(self, patterns: Iterable[tuple[str, Payload]], *, latin_arabic: bool = False) -> None:
         self.latin_arabic = latin_arabic
         self._all: list[tuple[re.Pattern[str], Payload]] = []
-        self._by_word: dict[str, list[int]] = {}
-        self._by_stem: dict[str, list[int]] = {}
-        self._always: list[int] = []
+        self._by_word: list[dict[str, int]] = [{} for _ in range(GROUPS_MAX)]
+        """For each place of a pattern: by word the patterns filed under it, as the bits of a number."""
+        self._by_stem: list[dict[str, int]] = [{} for _ in range(GROUPS_MAX)]
+        self._always = [0] * GROUPS_MAX
         self.literals: set[str] = set()
         for number, (source, payload) in enumerate(patterns):
             compiled = compile_pattern(source, latin_arabic=latin_arabic)
             self._all.append((compiled.expression, payload))
             self.literals |= compiled.literals
-            if not compiled.anchors:
-                self._always.append(number)
-            for anchor in compiled.anchors:
-                index = self._by_stem if anchor.endswith("~") else self._by_word
-                index.setdefault(anchor.removesuffix("~"), []).append(number)
-        self._stem_lengths = sorted({len(stem) for stem in self._by_stem})
+            for place in range(GROUPS_MAX):
+                self._file(1 << number, place, compiled.groups[place] if place < len(compiled.groups) else None)
+        self._stem_lengths = sorted({len(stem) for stems in self._by_stem for stem in stems})
         self._called = lru_cache(maxsize=20_000)(self._call_up)
+
+    def _file(self, bit: int, place: int, words: frozenset[str] | None) -> None:
+        if words is None:
+            self._always[place] |= bit
+            return
+        for word in words:
+            index = (self._by_stem if word.endswith("~") else self._by_word)[place]
+            key = word.removesuffix("~")
+            index[key] = index.get(key, 0) | bit
 
     def names(self, word: str) -> bool:
         """Whether a pattern may need this word."""
-        return bool(self._called(word))
+        return bool(self._called(word)[0])
 
     def __len__(self) -> int:
         return len(self._all)
 
     def _call_up(self, word: str) -> tuple[int, ...]:
-        """The patterns filed under one word."""
-        called: list[int] = []
+        """The patterns filed under one word, for each place."""
+        called = [0] * GROUPS_MAX
         for form in (*forms(word, self.latin_arabic), *verb_forms(word)):
-            called += self._by_word.get(form, ())
-            for length in self._stem_lengths:
-                if length > len(form):
-                    break
-                called += self._by_stem.get(form[:length], ())
+            for place in range(GROUPS_MAX):
+                called[place] |= self._by_word[place].get(form, 0)
+                for length in self._stem_lengths:
+                    if length > len(form):
+                        break
+                    called[place] |= self._by_stem[place].get(form[:length], 0)
         return tuple(called)
 
     def search(self, line: Line, calling: Iterable[str] | None = None) -> Iterator[tuple[int, int, Payload]]:
@@ -244,18 +259,35 @@ class PatternSet(Generic[Payload]):
 
         `calling`: run only the patterns that these of its words call up.
         """
-        called: set[int] = set(self._always) if calling is None else set()
-        for word in line.words(self.latin_arabic) if calling is None else calling:
-            called.update(self._called(word))
+        first, second, third = self._always
+        for word in line.words(self.latin_arabic):
+            one, two, three = self._called(word)
+            first |= one
+            second |= two
+            third |= three
+        called = first & second & third
+        if calling is not None:
+            only = 0
+            for word in calling:
+                only |= self._called(word)[0]
+            called &= only
         if not called:
             return
         joined = line.joined(self.latin_arabic)
-        for number in sorted(called):
+        for number in _bits(called):
             expression, payload = self._all[number]
             for match in expression.finditer(joined):
-                first, end = line.span(match, self.latin_arabic)
-                if end > first:
-                    yield first, end, payload
+                start, end = line.span(match, self.latin_arabic)
+                if end > start:
+                    yield start, end, payload
+
+
+def _bits(number: int) -> Iterator[int]:
+    """Which bits are set, from the lowest."""
+    while number:
+        lowest = number & -number
+        yield lowest.bit_length() - 1
+        number ^= lowest
 
 
 class Line:
