@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 
 from streams.language.lexicon import MIXED_WITH
-from streams.language.patterns import Line, compile_pattern
+from streams.language.patterns import WORD_START, Line, compile_pattern
 from streams.language.text import language_code, read_yaml, tokens
 
 BACKCHANNEL_WORDS_MAX = 4
@@ -22,7 +22,7 @@ def _alone(language: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     content = [read_yaml(f"lexicon/{code}.yaml") for code in (language, MIXED_WITH.get(language)) if code]
     sources = [
         "|".join(
-            compile_pattern(entry).expression.pattern.removeprefix("(?:^|(?<= ))")
+            compile_pattern(entry).expression.pattern.removeprefix(WORD_START)
             for entry in sorted({str(entry) for part in content for entry in part[name]}, key=len, reverse=True)
         )
         for name in ("backchannels", "hesitations")

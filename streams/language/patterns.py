@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby
 from typing import Generic, TypeVar
 
 from streams.language.spelling import (
@@ -30,6 +31,7 @@ GAP_WORDS = 3
 """Words that a bare ".." of a pattern may skip."""
 GAP_WORDS_MAX = 12
 ALTERNATIVES_MAX = 800
+WORD_START = "(?<![^ ])"
 _PART = re.compile(r"\.\.\d*|[()\[\]|^$]|[^\s()\[\]|^$]+")
 Payload = TypeVar("Payload")
 
@@ -71,7 +73,7 @@ def compile_pattern(pattern: str, *, latin_arabic: bool = False) -> Compiled:
     body = reader.alternatives(None)
     if not body.text or not (body.anchors or reader.words):
         raise ValueError(f"pattern {pattern[:40]!r} holds no word")
-    expression = re.compile(f"(?:^|(?<= ))(?:{body.text})")
+    expression = re.compile(f"{WORD_START}(?:{body.text})")
     return Compiled(pattern, expression, body.anchors or frozenset(), frozenset(reader.literals))
 
 
@@ -173,7 +175,41 @@ def _by_front(branches: Sequence[_Part]) -> Iterator[str]:
     for branch in branches:
         alike.setdefault(branch.front, []).append(branch.text[len(branch.front) :])
     for front, texts in alike.items():
-        yield front + (f"(?:{'|'.join(texts)})" if front and len(texts) > 1 else "|".join(texts))
+        tree = _by_letter(texts)
+        yield front + (f"(?:{tree})" if front and len(texts) > 1 else tree)
+
+
+def _by_letter(texts: Sequence[str]) -> str:
+    """Alternatives as a tree of their letters: of hundreds of words only those that go on as the text does are tried.
+
+    Which one matches stays as it was: only neighbours are put together, and of those that begin otherwise none matches.
+    """
+    found: list[str] = []
+    for first, alike in groupby(_with_letters_together(texts), key=_first_letter):
+        group = list(alike)
+        if not first or len(group) == 1:
+            found += group
+        else:
+            found.append(f"{first}(?:{_by_letter([text[1:] for text in group])})")
+    return "|".join(found)
+
+
+def _with_letters_together(texts: Sequence[str]) -> Iterator[str]:
+    """The alternatives, those that begin with the same letter side by side, where nothing but letters lies between."""
+    for has_letter, run in groupby(texts, key=lambda text: bool(_first_letter(text))):
+        if not has_letter:
+            yield from run
+            continue
+        together: dict[str, list[str]] = {}
+        for text in run:
+            together.setdefault(text[0], []).append(text)
+        for alike in together.values():
+            yield from alike
+
+
+def _first_letter(text: str) -> str:
+    """What an expression must begin with, if that is one plain letter."""
+    return text[0] if text[:1].isalnum() and text[1:2] not in ("?", "*", "+", "{") else ""
 
 
 def _cost(words: Iterable[str]) -> float:

@@ -103,7 +103,8 @@ _FRONTS = (
     *("كال", "دال", "لل", "ول", "فل", "بل", "وب", "وبال", "ولل"),
 )
 _LATIN_FRONTS = ("l", "3l", "w", "f", "b", "d", "wl", "fl", "bl", "dl", "ll")
-_ARABIC_FRONT = "(?:" + "|".join(sorted(_FRONTS, key=len, reverse=True)) + ")?"
+_ARABIC_FRONT = "(?:و(?:بال|ال|لل|ل|ب)?|ف(?:ال|ل)?|ب(?:ال|ل)?|ل(?:ل)?|[كد](?:ال)?|ال)?"
+"""The same, the longest first, by their first letters."""
 _LATIN_FRONT = "(?:(?:3l|[wfbdl]?l|[wfbd]) ?|(?:al|el|la|le|les) )?"
 """Written onto a word or before it: "lcontrat", "l'contrat", "l contrat"."""
 
