@@ -7,6 +7,7 @@ words around say little, a value shows by its form ("lisbon 74") or by a word th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from streams.language.modes import Secret
@@ -16,6 +17,10 @@ from streams.language.values import VALUE_WORDS_MAX, Values
 
 THING_REACH_MAX, VERB_REACH_MAX, BEHIND_WORDS_MAX = 10, 10, 8
 ANSWER_WORDS_MAX = 24
+TELLING = ("words", "letting", "topics", "asking", "knowing", "named", "stated")
+"""Without one of these, where no thing is named, nothing is a value."""
+_MIXED = re.compile(r"[^\W\d_]\d")
+"""A letter before a figure, in one word."""
 _OBJECTS = frozenset(["it", "ca", "me", "se"])
 RARE_DIGITS_MAX = 6
 """A longer number is a secret of its own, and the words are about it."""
@@ -32,9 +37,14 @@ class Credentials(Values):
         if "[" in self.around.text and any(token.word[0] == "[" for token in self.around.words):
             return []  # looked through before
         concerns = self.known.concerns(self.around.line.tokens)
+        mixed = _MIXED.search(self.around.text) is not None
+        if not concerns and not mixed:
+            return []
         if not concerns and not any(self.is_mixed(at) for at in range(self.count)):
             return list(spelled_out(self, sure=False)) if self._may_be_code() else []
         named = any(self.spans(name) for name in ("things", "frees", "spelled"))
+        if not named and not mixed and not any(self.spans(name) for name in TELLING):
+            return []
         found = spelled_out(self, sure=named) if named or self._may_be_code() else []
         found = [*found, *self._told(), *self._entered(), *self._behind(), *self._owned(), *self._corrected()]
         return found or self.rare()
