@@ -22,12 +22,12 @@ def _alone(language: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     content = [read_yaml(f"lexicon/{code}.yaml") for code in (language, MIXED_WITH.get(language)) if code]
     sources = [
         "|".join(
-            compile_pattern(entry).expression.pattern.removeprefix("(?:^|(?<= ))")
+            compile_pattern(entry).expression.pattern
             for entry in sorted({str(entry) for part in content for entry in part[name]}, key=len, reverse=True)
         )
         for name in ("backchannels", "hesitations")
     ]
-    return re.compile(f"(?:{sources[0]}|{sources[1]})+"), re.compile(f"(?<![^ ])(?:{sources[1]})")
+    return re.compile(f"(?:{sources[0]}|{sources[1]})+"), re.compile(sources[1])
 
 
 def is_backchannel(text: str, language: str | None) -> bool:

@@ -1,8 +1,12 @@
 """Thousands of patterns over the words of an utterance at the cost of the few that could match.
 
 Each pattern has words that it cannot match without; it is filed under the rarest of them (its anchor). An utterance's
-own words call up the patterns filed under them, and only those are run, as regular expressions over the joined words.
-Rarity is guessed from a list of frequent words and from length. A pattern without any such word is run each time.
+own words call up the patterns filed under them, and of those only the ones are run, as regular expressions over the
+joined words, whose next rarest words are there too. Rarity is guessed from a list of frequent words and from length. A
+pattern without any such word is run each time.
+
+Each word of an expression has its space before it: an expression that begins with a space is tried where one stands, which
+`re` finds faster than it tries every letter.
 
 Arabic words are matched with what is written onto their front (و ف ب ل ال), Darija in Latin letters too, and there by a
 spelling that makes one of the many in use (see `spelling.py`). `+stem` is a verb with what Arabic puts before it.
@@ -30,6 +34,8 @@ GAP_WORDS = 3
 """Words that a bare ".." of a pattern may skip."""
 GAP_WORDS_MAX = 12
 ALTERNATIVES_MAX = 800
+NEEDED_MAX = 3
+"""Needed words of a pattern that are looked for before it is run; each more would cost more than it saves."""
 _PART = re.compile(r"\.\.\d*|[()\[\]|^$]|[^\s()\[\]|^$]+")
 Payload = TypeVar("Payload")
 
@@ -41,6 +47,8 @@ class Compiled:
     source: str
     expression: re.Pattern[str]
     anchors: frozenset[str]
+    needed: tuple[frozenset[str], ...]
+    """Further words of each of which a match needs one."""
     literals: frozenset[str]
     """Every word that it names in full."""
 
@@ -52,6 +60,8 @@ class _Part:
     """None: nothing here is needed for a match."""
     front: str = ""
     """The expression that `text` begins with, for what may be written onto the front of a word."""
+    needed: tuple[frozenset[str], ...] = ()
+    """All that is needed, the rarest first: `anchors` and what else."""
 
 
 def compile_pattern(pattern: str, *, latin_arabic: bool = False) -> Compiled:
@@ -71,8 +81,14 @@ def compile_pattern(pattern: str, *, latin_arabic: bool = False) -> Compiled:
     body = reader.alternatives(None)
     if not body.text or not (body.anchors or reader.words):
         raise ValueError(f"pattern {pattern[:40]!r} holds no word")
-    expression = re.compile(f"(?:^|(?<= ))(?:{body.text})")
-    return Compiled(pattern, expression, body.anchors or frozenset(), frozenset(reader.literals))
+    expression = re.compile(f"(?:{body.text})(?![^ ])")
+    needed = tuple(one for one in body.needed[1:NEEDED_MAX] if not latin_arabic or all(map(_is_found_by_form, one)))
+    return Compiled(pattern, expression, body.anchors or frozenset(), needed, frozenset(reader.literals))
+
+
+def _is_found_by_form(anchor: str) -> bool:
+    """Whether `forms` and `verb_forms` surely lead to it: of a shorter word they do not take what is on its front."""
+    return len(anchor.strip("+~")) >= SKELETON_LETTERS_MIN
 
 
 class _PatternReader:
@@ -100,22 +116,23 @@ class _PatternReader:
         anchors: frozenset[str] | None = frozenset()
         for branch in branches:
             anchors = None if anchors is None or branch.anchors is None else anchors | branch.anchors
-        return _Part(text, anchors)
+        return _Part(text, anchors, needed=branches[0].needed if len(branches) == 1 else (anchors,) if anchors else ())
 
     def _sequence(self, closing: str | None) -> _Part:
         text: list[str] = []
-        best: frozenset[str] | None = None
+        needed: list[frozenset[str]] = []
         front: str | None = None
         while self.at < len(self.parts) and self.parts[self.at] not in ("|", ")", "]"):
             part = self._item()
             text.append(part.text)
             front = part.front if front is None else front
-            if part.anchors is not None and (best is None or _cost(part.anchors) < _cost(best)):
-                best = part.anchors
+            if part.anchors is not None:
+                needed.append(part.anchors)
         ends = self.parts[self.at] if self.at < len(self.parts) else None
         if ends in (")", "]") and ends != closing:
             raise ValueError(f"brackets do not match in pattern {self.pattern[:40]!r}")
-        return _Part("".join(text), best, front or "")
+        needed.sort(key=_cost)
+        return _Part("".join(text), needed[0] if needed else None, front or "", tuple(needed))
 
     def _item(self) -> _Part:
         part = self.parts[self.at]
@@ -131,9 +148,9 @@ class _PatternReader:
             most = int(part[2:] or GAP_WORDS)
             if most > GAP_WORDS_MAX:
                 raise ValueError(f"pattern {self.pattern[:40]!r} skips {most} words, {GAP_WORDS_MAX} are allowed")
-            return _Part(f"(?:[^ ]+ ){{0,{most}}}?", None)
+            return _Part(f"(?: [^ ]++){{0,{most}}}?", None)
         if part == "_":
-            return _Part("[^ ]+ ", None)
+            return _Part(" [^ ]++", None)
         return self._word(part)
 
     def _word(self, part: str) -> _Part:
@@ -157,7 +174,8 @@ class _PatternReader:
         self.literals.update(key for key in keys if not key.startswith("+") and not key.endswith("~"))
         rarest = min(keys, key=lambda key: _cost((key,)))
         anchors = {rarest, rarest[1:]} if self._has_article(rarest.removesuffix("~")) else {rarest}
-        return _Part(" ".join(fronted) + ("[^ ]*" if stem else "") + " ", frozenset(anchors), front)
+        text = "".join(f" {word}" for word in fronted) + ("[^ ]*+" if stem else "")
+        return _Part(text, frozenset(anchors), f" {front}" if front else "")
 
     def _has_article(self, word: str) -> bool:
         return self.latin_arabic and word[0] == "l" and word.isascii() and len(word) > SKELETON_LETTERS_MIN
@@ -207,19 +225,32 @@ class PatternSet(Generic[Payload]):
         self._all: list[tuple[re.Pattern[str], Payload]] = []
         self._by_word: dict[str, list[int]] = {}
         self._by_stem: dict[str, list[int]] = {}
-        self._always: list[int] = []
+        self._always_bits = 0
+        self._need: list[dict[str, int]] = [{} for _ in range(NEEDED_MAX - 1)]
+        self._free = [0] * (NEEDED_MAX - 1)
         self.literals: set[str] = set()
         for number, (source, payload) in enumerate(patterns):
             compiled = compile_pattern(source, latin_arabic=latin_arabic)
             self._all.append((compiled.expression, payload))
             self.literals |= compiled.literals
             if not compiled.anchors:
-                self._always.append(number)
+                self._always_bits |= 1 << number
             for anchor in compiled.anchors:
                 index = self._by_stem if anchor.endswith("~") else self._by_word
                 index.setdefault(anchor.removesuffix("~"), []).append(number)
+            self._note_needed(number, compiled.needed)
         self._stem_lengths = sorted({len(stem) for stem in self._by_stem})
+        self._needed_stem_lengths = sorted({len(key) - 1 for index in self._need for key in index if key.endswith("~")})
         self._called = lru_cache(maxsize=20_000)(self._call_up)
+        self._bits = lru_cache(maxsize=20_000)(self._bits_of)
+
+    def _note_needed(self, number: int, needed: Sequence[frozenset[str]]) -> None:
+        for at, index in enumerate(self._need):
+            if at >= len(needed):
+                self._free[at] |= 1 << number
+                continue
+            for word in needed[at]:
+                index[word] = index.get(word, 0) | 1 << number
 
     def names(self, word: str) -> bool:
         """Whether a pattern may need this word."""
@@ -239,19 +270,48 @@ class PatternSet(Generic[Payload]):
                 called += self._by_stem.get(form[:length], ())
         return tuple(called)
 
+    def _bits_of(self, word: str) -> tuple[int, int, int]:
+        """As bits, the patterns that a word calls up, and those that it is the second or third needed word of."""
+        called = 0
+        for number in self._called(word):
+            called |= 1 << number
+        found = [0] * len(self._need)
+        for form in (*forms(word, self.latin_arabic), *verb_forms(word)):
+            keys = [form, *(f"{form[:length]}~" for length in self._needed_stem_lengths if length <= len(form))]
+            for at, index in enumerate(self._need):
+                for key in keys:
+                    found[at] |= index.get(key, 0)
+        return called, found[0], found[1]
+
+    def _to_run(self, words: Iterable[str], calling: Iterable[str] | None) -> int:
+        """As bits, the patterns that have all that they need."""
+        called, (second, third) = 0, self._free
+        for word in words:
+            own_called, own_second, own_third = self._bits(word)
+            called |= own_called
+            second |= own_second
+            third |= own_third
+        if calling is not None:
+            called = 0
+            for word in calling:
+                called |= self._bits(word)[0]
+        else:
+            called |= self._always_bits
+        return called & second & third
+
     def search(self, line: Line, calling: Iterable[str] | None = None) -> Iterator[tuple[int, int, Payload]]:
         """Every match as its first word, the one after its last, and the payload; patterns in the order given.
 
         `calling`: run only the patterns that these of its words call up.
         """
-        called: set[int] = set(self._always) if calling is None else set()
-        for word in line.words(self.latin_arabic) if calling is None else calling:
-            called.update(self._called(word))
-        if not called:
+        left = self._to_run(line.words(self.latin_arabic), calling)
+        if not left:
             return
         joined = line.joined(self.latin_arabic)
-        for number in sorted(called):
-            expression, payload = self._all[number]
+        while left:
+            lowest = left & -left
+            left ^= lowest
+            expression, payload = self._all[lowest.bit_length() - 1]
             for match in expression.finditer(joined):
                 first, end = line.span(match, self.latin_arabic)
                 if end > first:
@@ -291,7 +351,7 @@ class _Joined:
 
     def __init__(self, words: list[str]) -> None:
         self.words = words
-        self.joined = " ".join(words) + " " if words else ""
+        self.joined = "".join([f" {word}" for word in words])
         self._starts: dict[int, int] | None = None
 
     def span(self, match: re.Match[str]) -> tuple[int, int]:
