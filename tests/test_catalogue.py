@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from streams.language import analyse, is_backchannel
 from streams.language.backchannels import is_hesitation
 from streams.language.catalogue import CATEGORIES, default_catalogue, load_catalogue, parse_catalogue
 from streams.language.fuzzy import Mender, distance, enough
-from streams.language.patterns import WORD_START, Line, PatternSet, compile_pattern
+from streams.language.patterns import Line, PatternSet, compile_pattern
 from streams.language.phrases import find_phrases
 from streams.language.sentiment import LABELS, label_of
 from streams.language.spelling import arabizi, spelled
@@ -155,20 +154,6 @@ def test_a_pattern_is_not_run_where_a_further_word_that_it_needs_is_missing() ->
 )
 def test_patterns(pattern: str, text: str, matches: bool) -> None:
     assert (compile_pattern(pattern).expression.search(Line(tokens(text)).joined()) is not None) is matches
-
-
-_WORDS = st.lists(st.text("ab", min_size=1, max_size=4), min_size=1, max_size=3).map(" ".join)
-_ALTERNATIVE = st.builds("{}{}".format, _WORDS, st.sampled_from(["", "~", " ..1 b", " (a|ba)"]))
-
-
-@given(st.lists(_ALTERNATIVE, min_size=1, max_size=8), st.lists(st.text("ab", min_size=1, max_size=4), max_size=9))
-def test_alternatives_match_in_the_order_they_are_written(alternatives: list[str], said: list[str]) -> None:
-    one_by_one = "|".join(compile_pattern(one).expression.pattern.removeprefix(WORD_START) for one in alternatives)
-    joined = Line(tokens(" ".join(said))).joined()
-    found = compile_pattern("|".join(alternatives)).expression.finditer(joined)
-    assert [match.span() for match in found] == [
-        match.span() for match in re.finditer(f"{WORD_START}(?:{one_by_one})", joined)
-    ]
 
 
 @pytest.mark.parametrize("pattern", ["", "..", "[maybe]", "(a|)", "(a]", "a)", "_"])
