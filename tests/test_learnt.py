@@ -83,10 +83,15 @@ def test_weights_in_use_are_those_of_the_fit() -> None:
 @pytest.mark.parametrize(
     ("language", "category", "text"),
     [
-        ("en", "escalation", "ANYTEXT"),
+        ("en", "waiting", "you answered just as i'd given up hope forty minutes"),
+        ("fr", "cancellation", "je renonce à l'abonnement de bus je fais du vélo maintenant"),
+        ("ar", "cancellation", "عشر سنين وأنا معاكم وها هو اليوم اللخر عيا ليا الكونط"),
+        ("pt", "hearing_trouble", "ó menina fale mais para o bocal que eu sou dura de ouvido"),
+        ("es", "legal_threat", "les va a tocar contratar a un buen defensor"),
     ],
 )
 def test_what_no_pattern_holds_is_found_with_the_words_that_say_it(language: str, category: str, text: str) -> None:
+    """Lines of the corpus for which no pattern was written."""
     assert category not in by_patterns(text, language, "customer")
     found = [phrase for phrase in analyse(text, language, "customer").phrases if phrase["category"] == category]
     assert len(found) == 1

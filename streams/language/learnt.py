@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from streams.language.backchannels import is_backchannel
 from streams.language.catalogue import Catalogue, Entry, default_catalogue
 from streams.language.phrases import Phrase
 from streams.language.text import LANGUAGES, language_code
@@ -22,6 +23,9 @@ from streams.language.weights import ALONE, Floats, Parted, part, weights
 
 if TYPE_CHECKING:
     from streams.language.reading import Heard
+
+
+WORDS_MIN = 3
 
 
 class LearntPhrases:
@@ -33,7 +37,7 @@ class LearntPhrases:
     """
 
     kind = ALONE
-    add_min, keep_min = 0.8, -4.0
+    add_min, keep_min = 0.8, -5.0
 
     def __init__(self, catalogue: Catalogue) -> None:
         bundled = set(default_catalogue().entries)
@@ -46,8 +50,10 @@ class LearntPhrases:
         self._parties = _parties(entry for entry in catalogue.entries if entry in bundled)
 
     def refine(self, heard: Sequence[Heard]) -> list[Heard]:
-        """The utterances with the phrases that they are taken to say."""
-        return [self._by_parts(one) if one.words else one for one in heard]
+        """The utterances with the phrases that they are taken to say; a backchannel says what its pattern says."""
+        return [
+            self._by_parts(one) if one.words and not is_backchannel(one.text, one.language) else one for one in heard
+        ]
 
     def _by_parts(self, one: Heard) -> Heard:
         code = language_code(one.language)
@@ -57,7 +63,7 @@ class LearntPhrases:
 
     def _phrases(self, one: Heard, code: str, parted: Parted, odds: Floats) -> Sequence[Phrase]:
         """What the patterns found, less what is not meant, and what is meant beside it."""
-        sure = np.flatnonzero(odds >= self.add_min).tolist()
+        sure = np.flatnonzero(odds >= self.add_min).tolist() if _has_enough(one) else []
         if not sure and all(self._stands(phrase["category"], code, odds) for phrase in one.phrases):
             return one.phrases
         said = {phrase["category"] for phrase in one.phrases} | one.denied
@@ -72,6 +78,11 @@ class LearntPhrases:
     def _stands(self, category: str, code: str, odds: Floats) -> bool:
         number = self._numbers.get(category)
         return number is None or (category, code) in self._touched or bool(odds[number] >= self.keep_min)
+
+
+def _has_enough(one: Heard) -> bool:
+    """Whether there are words enough to tell what no pattern matches; figures are not."""
+    return len({token.word for token in one.words if not token.word.isdecimal()}) >= WORDS_MIN
 
 
 def odds_of(sums: Floats, agent: Floats, party: str | None) -> Floats:

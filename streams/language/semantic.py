@@ -53,7 +53,7 @@ class Semantics(LearntPhrases):
     """Meaning for one catalogue. Raises VigieError: the embedder is not the one that the weights are for."""
 
     kind = BESIDE_MEANING
-    add_min, keep_min = 1.5, -4.0
+    add_min, keep_min = 1.5, -5.0
 
     def __init__(self, embedder: Embedder, catalogue: Catalogue) -> None:
         if embedder.name != fitted().model:

@@ -32,7 +32,7 @@ from streams.language.parts import SLOTS, parts_of, slot_of
 from streams.language.patterns import Line
 from streams.language.phrases import find_phrases
 from streams.language.sentiment import LABELS, evidence_of
-from streams.language.text import LANGUAGES, tidy, words_of
+from streams.language.text import LANGUAGES, read_yaml, tidy, words_of
 from streams.language.weights import SENTIMENT_FILE
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -54,7 +54,9 @@ MISSED_SHARE = 0.15
 """Phrases that are taken away where weights are fitted. The catalogues were built on these utterances and find all that they
 say; of what others say they miss about so many, and weights that rely on them would be wrong then."""
 SUITE_WEIGHT = 3.0
-"""What an utterance of the suite counts: its labels are those of the guide's own author, and it is the kind that is measured."""
+"""What an utterance of the suite counts: its labels are those of the guide's own author, and it is the kind that is measured.
+So does what is plain: there is little of it."""
+PLAIN_FIGURES = 100
 JOINED_SHARE = 0.25
 """Joined utterances made for each one of feeling."""
 ROUNDS_MAX = 150
@@ -63,7 +65,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """An utterance; `source` is the corpus, the suite, or joined (made of two of them)."""
+    """An utterance; `source` is the corpus, the suite, plain (see `plain_of`), or joined (made of two others)."""
 
     text: str
     language: str
@@ -105,7 +107,23 @@ def read_all(suite: Path, corpus: Path, *, judged: bool = True) -> list[Labelled
         )
         for item in read_suite(suite)
     ]
-    return [*of_suite, *read_corpus(corpus, judged=judged)]
+    plain = [item for language in LANGUAGES for item in plain_of(language)]
+    return [*of_suite, *plain, *read_corpus(corpus, judged=judged)]
+
+
+def plain_of(language: str) -> Iterator[Labelled]:
+    """What every call is full of and nobody writes down for a corpus: "of course", "mm", figures. It says nothing by itself."""
+    content, rng = read_yaml(f"lexicon/{language}.yaml"), np.random.default_rng(SEED)
+    figures = [str(word) for word in read_yaml("numbers.yaml")[language]["values"]]
+    texts = {str(entry) for name in ("backchannels", "hesitations") for entry in content[name]}
+    texts |= {" ".join(rng.choice(figures, rng.integers(1, 11))) for _ in range(PLAIN_FIGURES)}
+    for text in sorted(texts):
+        words = words_of(text, language)
+        if not words or evidence_of(words, lexicon(language), Line(words)):
+            continue
+        for party in ("agent", "customer"):
+            if not find_phrases(text, words, language, party):
+                yield Labelled(text, language, party, LABELS.index("neutral"), "plain")
 
 
 def dense_row(item: Labelled) -> list[float]:
@@ -146,7 +164,7 @@ def matrix(items: Sequence[Labelled]) -> sparse.csr_matrix:
 
 def weights_of(items: Sequence[Labelled]) -> Floats:
     """What each utterance counts."""
-    return np.array([SUITE_WEIGHT if item.source == "suite" else 1.0 for item in items])
+    return np.array([1.0 if item.source in ("corpus", "joined") else SUITE_WEIGHT for item in items])
 
 
 def fit(x: sparse.csr_matrix, y: NDArray[np.int64], counts: Floats) -> Floats:

@@ -3,12 +3,14 @@
     python -m streams.language.recipe.make_vocabulary
 
 They are the words of this project's own utterances: the training corpus beside this file, the phrase catalogues, and what
-holds no secret in the development part of tests/words (the held-out part is never read). Redaction asks whether a word is
-one of them where it must tell what somebody typed from talk about typing.
+holds no secret in the development part of tests/words (the held-out part is never read), as far as they come up more than
+twice: a rare word may well be somebody's password. Redaction asks whether a word is one of them where it must tell what
+somebody typed from talk about typing.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +22,7 @@ FOLDER = Path(__file__).parents[1] / "vocabulary"
 CORPUS = Path(__file__).parent / "corpus"
 SUITE = Path("tests/words/dev")
 PHRASES = Path(__file__).parents[1] / "phrases"
+TIMES_MIN = 3
 
 
 def texts(language: str) -> Iterator[str]:
@@ -31,8 +34,9 @@ def texts(language: str) -> Iterator[str]:
 
 
 def vocabulary(language: str) -> str:
-    words = {token.word for text in texts(language) for token in tokens(text)}
-    return "".join(f"{word}\n" for word in sorted(words) if len(word) > 2 and word.isalpha())
+    words = Counter(token.word for text in texts(language) for token in tokens(text))
+    ordinary = sorted(word for word, count in words.items() if count >= TIMES_MIN)
+    return "".join(f"{word}\n" for word in ordinary if len(word) > 2 and word.isalpha())
 
 
 def main() -> None:
