@@ -1,4 +1,4 @@
-"""Matching by meaning, with the real package: what patterns miss is found, what only sounds alike is not, and nothing else changes."""
+"""Matching by meaning, with the real package: vectors, weights, a user's own examples, who may say what, and what goes wrong."""
 
 from __future__ import annotations
 
@@ -154,6 +154,17 @@ def test_any_text_has_phrases_within_it(text: str, language: str | None, party: 
     for phrase in found.phrases:
         assert found.text[phrase["start"] : phrase["end"]] == phrase["text"] != ""
     assert -1 <= found.sentiment["score"] <= 1
+
+
+def test_loading_it_leaves_the_environment_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package names a number of threads there, which the transcriber would take for its own."""
+    for before in (None, "3"):
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+        if before is not None:
+            monkeypatch.setenv("OMP_NUM_THREADS", before)
+        load_embedder.cache_clear()
+        load_embedder()
+        assert os.environ.get("OMP_NUM_THREADS") == before
 
 
 def test_without_the_package_the_setting_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

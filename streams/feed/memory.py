@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import platform
 
 # <malloc.h> of glibc. It gives each thread an arena of its own, and an arena keeps what its largest answer needed; and it
 # raises, at each large piece set free, the size above which a piece goes back to the system at once.
@@ -15,7 +16,7 @@ KEPT_FREE_BYTES = 1024 * 1024
 
 def bound_arenas() -> None:
     """Few arenas, and large pieces given back; call it before threads start. Another C library is left as it is."""
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if platform.system() == "Linux" else None
     if mallopt is None:
         return
     mallopt.argtypes, mallopt.restype = (ctypes.c_int, ctypes.c_int), ctypes.c_int

@@ -66,7 +66,7 @@ def analyse(
         phrases=list(heard.phrases),
         text=redacted,
         redactions=redactions,
-        backchannel=is_backchannel(redacted, language),
+        backchannel=heard.backchannel,
     )
 
 

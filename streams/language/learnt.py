@@ -9,13 +9,12 @@ alone, and what the user's own patterns find always stands.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streams.language.backchannels import is_backchannel
 from streams.language.catalogue import Catalogue, Entry, default_catalogue
 from streams.language.phrases import Phrase
 from streams.language.text import LANGUAGES, language_code
@@ -33,11 +32,13 @@ class LearntPhrases:
 
     Attributes:
         add_min: log-odds from which on a category is said though no pattern matches.
-        keep_min: log-odds below which a pattern's match is taken back.
+        keep_min: log-odds below which a pattern's match is taken back, if the words speak against it.
+        against_max: what they come to then, the rarity of the category left out. Words that the model does not know, such as
+            those of another language in the midst of this one, speak neither for it nor against it.
     """
 
     kind = ALONE
-    add_min, keep_min = 0.8, -5.0
+    add_min, keep_min, against_max = 0.8, -5.0, -0.5
 
     def __init__(self, catalogue: Catalogue) -> None:
         bundled = set(default_catalogue().entries)
@@ -51,23 +52,26 @@ class LearntPhrases:
 
     def refine(self, heard: Sequence[Heard]) -> list[Heard]:
         """The utterances with the phrases that they are taken to say; a backchannel says what its pattern says."""
-        return [
-            self._by_parts(one) if one.words and not is_backchannel(one.text, one.language) else one for one in heard
-        ]
+        return [self._by_parts(one) if one.words and not one.backchannel else one for one in heard]
 
     def _by_parts(self, one: Heard) -> Heard:
         code = language_code(one.language)
         parted, known = part(one.words, code, self.kind), weights(code, self.kind).phrases
-        odds = odds_of(parted.phrase_sums(known) + known.dense[:, 0], known.dense[:, 1], one.party)
-        return replace(one, phrases=self._phrases(one, code, parted, odds), parted=parted)
+        sums = parted.phrase_sums(known)
+        odds = odds_of(sums + known.dense[:, 0], known.dense[:, 1], one.party)
+        return replace(one, phrases=self._phrases(one, code, parted, sums, odds), parted=parted)
 
-    def _phrases(self, one: Heard, code: str, parted: Parted, odds: Floats) -> Sequence[Phrase]:
-        """What the patterns found, less what is not meant, and what is meant beside it."""
+    def _phrases(self, one: Heard, code: str, parted: Parted, sums: Floats, odds: Floats) -> Sequence[Phrase]:
+        """What the patterns found, less what is not meant, and what is meant beside it; `sums` is what the words speak for each
+        category, `odds` the same with how often it is said at all."""
         sure = np.flatnonzero(odds >= self.add_min).tolist() if _has_enough(one) else []
-        if not sure and all(self._stands(phrase["category"], code, odds) for phrase in one.phrases):
+        doubted = (
+            set(np.flatnonzero((odds < self.keep_min) & (sums < self.against_max)).tolist()) if one.phrases else ()
+        )
+        kept = [phrase for phrase in one.phrases if self._stands(phrase["category"], code, doubted)]
+        if not sure and len(kept) == len(one.phrases):
             return one.phrases
         said = {phrase["category"] for phrase in one.phrases} | one.denied
-        kept = [phrase for phrase in one.phrases if self._stands(phrase["category"], code, odds)]
         for category, parties in self._parties[code].items():
             number = self._numbers[category]
             if number in sure and category not in said and (one.party is None or one.party in parties):
@@ -75,9 +79,8 @@ class LearntPhrases:
         kept.sort(key=lambda phrase: (phrase["start"], self._order[phrase["category"]]))
         return kept
 
-    def _stands(self, category: str, code: str, odds: Floats) -> bool:
-        number = self._numbers.get(category)
-        return number is None or (category, code) in self._touched or bool(odds[number] >= self.keep_min)
+    def _stands(self, category: str, code: str, doubted: Collection[int]) -> bool:
+        return self._numbers.get(category) not in doubted or (category, code) in self._touched
 
 
 def _has_enough(one: Heard) -> bool:
@@ -105,6 +108,7 @@ def _run(shares: Sequence[int]) -> tuple[int, int] | None:
 
 
 def phrase_of(one: Heard, category: str, run: tuple[int, int] | None) -> Phrase:
+    """The phrase on those words (first, end), or on all of them."""
     first, end = run or (0, len(one.words))
     start_at, end_at = one.words[first].start, one.words[end - 1].end
     return Phrase(category=category, text=one.text[start_at:end_at], start=start_at, end=end_at)

@@ -32,6 +32,8 @@ class Heard:
     language: str | None
     party: str | None
     phrases: Sequence[Phrase]
+    backchannel: bool = False
+    """Whether it only acknowledges."""
     denied: frozenset[str] = frozenset()
     """Categories that an `unless` of the catalogue says are not meant."""
     parted: Parted | None = None
@@ -97,7 +99,7 @@ class WordReader:
         words = words_of(text, language)
         line = Line(words)
         phrases, denied = match_phrases(text, words, language, party, self.catalogue, line=line)
-        return Heard(text, words, line, language, party, phrases, denied)
+        return Heard(text, words, line, language, party, phrases, is_backchannel(text, language), denied)
 
     def _refined(self, heard: list[Heard]) -> list[Heard]:
         assert self.refiner is not None
@@ -115,7 +117,7 @@ class WordReader:
                 "sentiment": _as_sure_as(feeling, utterance.get("confidence")),
                 "phrases": list(one.phrases),
                 "redactions": utterance.get("redactions") or [],
-                "backchannel": is_backchannel(one.text, one.language),
+                "backchannel": one.backchannel,
             }
             for utterance, one, feeling in zip(utterances, heard, felt, strict=True)
         ]

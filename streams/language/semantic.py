@@ -1,7 +1,7 @@
 """What an utterance means, beside what its words match: phrases and sentiment from a sentence embedding (optional).
 
 As `learnt.py`, with the utterance's vector beside the parts of its words: that also finds what shares no word with anything that was
-labelled ("fifteen years with you and it will not be sixteen"). The sentiment has the vector beside its evidence too. Weights:
+labelled. The sentiment has the vector beside its evidence too. Weights:
 `recipe/fit_semantic.py`, `semantic.npz`. With a catalogue's own `like` examples the vector itself is compared.
 """
 
@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from audio.errors import VigieError
-from streams.language.backchannels import is_backchannel
 from streams.language.catalogue import Catalogue, Entry
 from streams.language.embedding import Embedder
 from streams.language.learnt import LearntPhrases, odds_of, phrase_of
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 LIKE_MIN = 0.4
 """Cosine with the middle of the examples, less what all utterances of the language have in common, from which on an utterance is
-like them. Of eight lines of a category of the corpus that finds a tenth to half of the others, two thirds of it right."""
+like them; `python -m streams.language.recipe.fit_semantic --examples` says what is found so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,7 @@ class Semantics(LearntPhrases):
     """Meaning for one catalogue. Raises VigieError: the embedder is not the one that the weights are for."""
 
     kind = BESIDE_MEANING
-    add_min, keep_min = 1.5, -5.0
+    add_min = 1.5
 
     def __init__(self, embedder: Embedder, catalogue: Catalogue) -> None:
         if embedder.name != fitted().model:
@@ -68,7 +67,7 @@ class Semantics(LearntPhrases):
 
     def refine(self, heard: Sequence[Heard]) -> list[Heard]:
         """The utterances with the phrases that they mean, and what the vector says of their sentiment."""
-        telling = [at for at, one in enumerate(heard) if one.words and not is_backchannel(one.text, one.language)]
+        telling = [at for at, one in enumerate(heard) if one.words and not one.backchannel]
         found = list(heard)
         if telling:
             vectors = self._embedder.embed([heard[at].text for at in telling])
@@ -77,15 +76,16 @@ class Semantics(LearntPhrases):
         return found
 
     def _middle(self, entry: Entry) -> Floats:
-        vectors = self._embedder.embed(entry.like) - fitted().mean[entry.language]
-        return _unit((vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).mean(axis=0))
+        return middle_of(self._embedder.embed(entry.like) - fitted().mean[entry.language])
 
     def _by_meaning(self, one: Heard, vector: Floats) -> Heard:
         code = language_code(one.language)
         vector = vector - fitted().mean[code]
         parted, known = part(one.words, code, self.kind), weights(code, self.kind).phrases
-        sums = parted.phrase_sums(known) + known.dense[:, :-2] @ vector + known.dense[:, -2]
-        meant = self._phrases(one, code, parted, odds_of(sums, known.dense[:, -1], one.party))
+        sums = parted.phrase_sums(known) + known.dense[:, :-2] @ vector
+        meant = self._phrases(
+            one, code, parted, sums, odds_of(sums + known.dense[:, -2], known.dense[:, -1], one.party)
+        )
         phrases = [*meant, *self._alike(one, {phrase["category"] for phrase in meant}, code, vector)]
         phrases.sort(key=lambda phrase: (phrase["start"], self._order[phrase["category"]]))
         negative, neutral, positive = (fitted().feelings[code] @ vector).tolist()
@@ -100,6 +100,11 @@ class Semantics(LearntPhrases):
             if float(middle @ _unit(vector)) >= LIKE_MIN:
                 found[entry.category] = phrase_of(one, entry.category, None)
         return list(found.values())
+
+
+def middle_of(vectors: Floats) -> Floats:
+    """Of unit length: what vectors (less their language's mean) point to together."""
+    return _unit((vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).mean(axis=0))
 
 
 def _unit(vector: Floats) -> Floats:

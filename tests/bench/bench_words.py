@@ -29,6 +29,7 @@ sys.path.insert(0, str(ROOT))
 from streams import language as engine  # noqa: E402
 from streams.evaluation.words_suite import LANGUAGES, Item, load_suite  # noqa: E402
 from streams.language.catalogue import parse_catalogue  # noqa: E402
+from streams.language.embedding import load_embedder  # noqa: E402
 from streams.language.phrases import find_phrases  # noqa: E402
 from streams.language.sentiment import sentiment  # noqa: E402
 from streams.language.text import tidy, tokens  # noqa: E402
@@ -57,6 +58,12 @@ def phrases(item: Item) -> object:
 
 def redact(item: Item) -> object:
     return engine.redact_text(item.text, item.language)
+
+
+def meaning(item: Item) -> object:
+    """The vector alone, worked out anew: what `semantic: yes` costs beside the rest."""
+    load_embedder().forget()
+    return load_embedder().embed([item.text])
 
 
 def chain(item: Item) -> object:
@@ -128,6 +135,7 @@ def main() -> None:
     parser.add_argument(
         "--phrases", type=int, nargs="*", default=[200, 2_000, 5_000], help="sizes of made-up catalogues"
     )
+    parser.add_argument("--semantic", action="store_true", help="the sentence vector, too (it takes milliseconds)")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
     items = load_suite("dev")
@@ -139,6 +147,8 @@ def main() -> None:
         "redaction": redact,
         "whole chain": chain,
     }
+    if args.semantic:
+        stages["meaning"] = meaning
     report: dict[str, Any] = {"utterances": len(items), "stages": {}, "catalogues": {}}
     for name, work in stages.items():
         times = {

@@ -26,12 +26,15 @@ from streams.language.features import FEATURES
 from streams.language.parts import SLOTS
 from streams.language.recipe import fit_phrases, fit_sentiment
 from streams.language.recipe.fit_sentiment import CORPUS, SUITE, Labelled
-from streams.language.semantic import Semantics
+from streams.language.semantic import LIKE_MIN, Semantics, middle_of
 from streams.language.text import LANGUAGES
 from streams.language.weights import SEMANTIC_FILE, Floats
 
 FEELING = 3.0
 """What the vector counts in the sentiment beside evidence and parts; 8 is worse in cross-validation."""
+
+
+EXAMPLES, DRAWS = 8, 20
 
 
 def vectors_of(texts: Sequence[str], kept: Path | None) -> Floats:
@@ -74,6 +77,22 @@ def of_language(
     return told, content
 
 
+def examples_found(items: Sequence[Labelled], vectors: Floats) -> str:
+    """By category, what eight random lines of it find of the others (as `like` in a catalogue): the mean of so many draws."""
+    rng, told = np.random.default_rng(fit_sentiment.SEED), []
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    for category, said in zip(CATEGORIES, fit_phrases.said_in(items).T, strict=True):
+        hits = found = wanted = 0
+        for _ in range(DRAWS):
+            drawn = rng.choice(np.flatnonzero(said), EXAMPLES, replace=False)
+            alike = unit @ middle_of(vectors[drawn]) >= LIKE_MIN
+            alike[drawn] = False
+            hits, found = hits + int((alike & said).sum()), found + int(alike.sum())
+            wanted += int(said.sum()) - EXAMPLES
+        told.append(f"{category} P {hits / max(1, found):.2f} R {hits / wanted:.2f}")
+    return "; ".join(told)
+
+
 def mark_of(items: Sequence[Labelled]) -> str:
     """Changes with any utterance or label."""
     lines = sorted(
@@ -88,9 +107,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--corpus", type=Path, default=CORPUS)
     parser.add_argument("--out", type=Path, default=SEMANTIC_FILE)
     parser.add_argument("--vectors", type=Path, help="an .npz file that keeps the vectors from run to run")
-    parser.add_argument("--language", nargs="*", default=list(LANGUAGES), help="only with --only-check")
+    parser.add_argument("--language", nargs="*", default=list(LANGUAGES), help="only with --only-check or --examples")
     parser.add_argument("--only-check", action="store_true", help="cross-validate, write nothing")
     parser.add_argument("--no-check", action="store_true", help="write at once")
+    parser.add_argument("--examples", action="store_true", help="only say what examples of a catalogue find")
     args = parser.parse_args(arguments)
     items = fit_sentiment.read_all(args.suite, args.corpus, judged=False)
     vectors = vectors_of([item.text for item in items], args.vectors)
@@ -101,14 +121,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "model": np.array(load_embedder().name),
         "corpus": np.array(mark_of(items)),
     }
-    for language in args.language if args.only_check else LANGUAGES:
+    for language in args.language if args.only_check or args.examples else LANGUAGES:
         chosen = [at for at, item in enumerate(items) if item.language == language]
         own, mean = [items[at] for at in chosen], vectors[chosen].mean(axis=0)
+        if args.examples:
+            print(f"{language}  {examples_found(own, vectors[chosen] - mean)}", flush=True)
+            continue
         told, found = of_language(own, vectors[chosen] - mean, language, not args.no_check, not args.only_check)
         content[f"{language}_mean"] = mean
         print(told, flush=True)
         content |= found
-    if not args.only_check:
+    if not args.only_check and not args.examples:
         np.savez_compressed(args.out, allow_pickle=False, **content)
         print(f"{args.out}: {args.out.stat().st_size / 1024:.0f} KiB")
 
