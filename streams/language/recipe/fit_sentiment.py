@@ -3,11 +3,12 @@
     python -m streams.language.recipe.fit_sentiment                 # cross-validation, then the file
     python -m streams.language.recipe.fit_sentiment --only-check    # cross-validation alone
 
-Fitted on this project's own labelled utterances: the corpus beside this file and the development part of tests/words (the
-held-out part is never read), and on what is plain in every call (`plain_of`); anybody may fit on utterances of their own in
-the same form. A multinomial logistic regression a language, its labels balanced. Callers also say in one breath what the corpus
-has in two: joined utterances, one of feeling and one without, are fitted on too. Utterances that share half of their words are
-kept in one fold, so that no near-duplicate helps to judge another. Needs scikit-learn (`pip install 'vigie[dev]'`), which running Vigie does not.
+Fitted on this project's own labelled utterances: the corpus beside this file and the development part of tests/words
+(the held-out part is never read), and on what is plain in every call (`plain_of`); anybody may fit on utterances of
+their own in the same form. A multinomial logistic regression a language, its labels balanced. Callers also say in one
+breath what the corpus has in two: joined utterances, one of feeling and one without, are fitted on too. Utterances
+that share half of their words are kept in one fold, so that no near-duplicate helps to judge another. Needs
+scikit-learn (`pip install 'vigie[dev]'`), which running Vigie does not.
 """
 
 from __future__ import annotations
