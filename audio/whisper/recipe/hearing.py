@@ -113,7 +113,7 @@ class Items(NamedTuple):
 def draw(shelf: Shelf, rng: np.random.Generator, count: int, far: float, no_speech: float = 0.06) -> Items:
     """Random windows of one to four utterances of one language."""
     kinds = [np.flatnonzero(shelf.index[:, 6] == kind) for kind in (0, 1, NO_SPEECH)]
-    language = rng.choice(2, count, p=[0.57, 0.43])
+    language = rng.choice(2, count, p=[0.62, 0.38])
     speech = (rng.random(count) >= no_speech) | (len(kinds[2]) == 0)
     chosen = np.where((language == 0)[:, None], rng.choice(kinds[0], (count, CHAIN)), rng.choice(kinds[1], (count, CHAIN)))
     chosen[~speech, 0] = rng.choice(kinds[2], int((~speech).sum())) if len(kinds[2]) else 0

@@ -8,12 +8,14 @@ Writes one .npz (or many, into a folder): `audio` (int16, every utterance end to
 `languages`, `voices`, `counts` (sentences in the utterance; 0: words in no order), and `marks` (one string an utterance:
 "character:sample ..." for the word starts espeak-ng announced; empty for flite). In training 4 % are sounds that are no speech, with
 an empty text.
-Needs the espeak-ng library (called in the process, thirty times faster than its program) and flite on the PATH.
+Needs the espeak-ng library (called in the process, thirty times faster than its program) and flite on the PATH. With --pico DIR
+the two English and the French voice of SVOX Pico speak too (voices.py says how to make DIR).
 The same seed gives the same sentences and voices.
 
-Training voices are spread further than the synthesizers' own: espeak-ng's variants, pitch and rate, flite's pitch, and a small
-change of speed that moves pitch and formants together. Training sentences are mixed with sentences cut and joined at random and
-with words in no order, so that the decoder has to hear a sentence and cannot guess it from its beginning.
+Training voices are spread further than the synthesizers' own: espeak-ng's variants, pitch and rate, accents made at random
+(voices.py), flite's and Pico's pitch, and a small change of speed that moves pitch and formants together. Half of the training
+sentences come from sentences.LANGUAGE.txt beside the world: some thousands in its words, one of a kind. They are mixed with sentences
+cut and joined at random and with words in no order, so that the decoder has to hear a sentence and cannot guess it from its beginning.
 
 Held out: the voices of `HELDOUT_VOICES` with any variant, any voice with a variant of `HELDOUT_VARIANTS`, flite's awb; the
 templates under `heldout` in world.yaml; and of every other sentence with slots the eighth of its fills that `is_held_out` names
@@ -23,48 +25,21 @@ templates under `heldout` in world.yaml; and of every other sentence with slots 
 from __future__ import annotations
 
 import argparse
-import ctypes
-import ctypes.util
 import os
 import pathlib
 import random
 import re
-import subprocess
-import tempfile
 import time
-import wave
 import zlib
 from multiprocessing import Pool
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import soxr
 import yaml
 from labels import label
 from telephone import not_speech
 from tokenizers import Tokenizer
-
-SAMPLE_RATE_HZ = 8000
-ESPEAK_VOICES = {
-    "en": ["en-us", "en-gb", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-029", "en-us-nyc"],
-    "fr": ["fr-fr", "fr-ch"],
-}
-ESPEAK_VARIANTS = [
-    "", "", "", "+f1", "+f2", "+f3", "+f5", "+m1", "+m2", "+m3", "+m4", "+m5", "+m7", "+m8",
-    *(f"+{name}" for name in (
-        "Alex Alicia Andrea Andy Annie Denis Diogo Gene Gene2 Hugo Lee Marco Mario Michael Mike Mr adam anika antonio aunty belinda "
-        "benjamin boris caleb david ed edward edward2 grandma grandpa gustave iven iven2 iven3 iven4 john kaukovalta klatt klatt2 "
-        "klatt3 klatt5 linda marcelo max michel miguel norbert pablo paul pedro quincy rob robert sandro shelby steph steph2 "
-        "steph3 travis victor zac").split())]
-VOICE_FILES = {"en-us": "gmw/en-US", "en-gb": "gmw/en", "en-gb-x-rp": "gmw/en-GB-x-rp", "en-gb-x-gbclan": "gmw/en-GB-x-gbclan",
-               "en-gb-x-gbcwmd": "gmw/en-GB-x-gbcwmd", "en-029": "gmw/en-029", "en-us-nyc": "gmw/en-US-nyc",
-               "en-gb-scotland": "gmw/en-GB-scotland", "fr-fr": "roa/fr", "fr-ch": "roa/fr-CH", "fr-be": "roa/fr-BE"}
-HELDOUT_VOICES = {"en": ["en-gb-scotland"], "fr": ["fr-be"]}
-HELDOUT_VARIANTS = ["+f4", "+m6"]
-FLITE_VOICES = {"slt": (150, 230), "rms": (75, 135), "kal16": (80, 140), "kal": (80, 140)}  # and mean pitches, Hz
-FLITE_HELDOUT = ["awb"]
-EVENT_END, EVENT_WORD = 0, 1
-
+from voices import SAMPLE_RATE_HZ, speak
 
 def is_held_out(sentence: str) -> bool:
     """Whether this filled sentence is one of the eighth kept from training."""
@@ -75,11 +50,12 @@ LENGTHS = (0.68, 0.25, 0.07)
 
 
 class Mix(NamedTuple):
-    """What is spoken: shares of words in no order, of joined sentences, of English, of the stories' turns, and of one, two, three
-    sentences."""
+    """What is spoken: shares of words in no order, of joined sentences, of sentences written once against those of templates, of English,
+    of the stories' turns, and of one, two, three sentences."""
 
     jumble: float = 0.08
     splice: float = 0.2
+    written: float = 0.5
     english: float = 0.5
     stories: float = 0.6
     lengths: tuple[float, ...] = LENGTHS
@@ -100,6 +76,8 @@ class World:
         self.templates = {language: [t for group in groups for t in group] for language, groups in self.groups.items()}
         self.digits = {language: [t for t in templates if t.count("{digit}") > 3 or "{four}" in t]
                        for language, templates in self.templates.items()}
+        self.written = {language: self.sentences(pathlib.Path(path).parent / f"sentences.{language}.txt", language)
+                        for language in self.templates}
         self.words = {language: sorted({w for k in range(20) for t in self.templates[language]
                                         for w in self.filled(t, language, random.Random(k)).split()})
                       for language in self.templates}
@@ -109,6 +87,11 @@ class World:
         while "{" in template:
             template = re.sub(r"\{(\w+)\}", lambda m: "(?:" + "|".join(self.slots[language][m.group(1)]) + ")", template)
         return rf"\b(?:{template})\b"
+
+    def sentences(self, path: pathlib.Path, language: str) -> list[str]:
+        """The lines of a file of sentences, without those that a held-out template could say; none where there is no file."""
+        lines = path.read_text(encoding="utf8").splitlines() if path.exists() else []
+        return [line for line in lines if line and not self.never[language].search(self.filled(line, language, random.Random(line)))]
 
     def filled(self, template: str, language: str, rng: random.Random) -> str:
         """One fill of the template's slots."""
@@ -120,7 +103,10 @@ class World:
         """A sentence of the wanted side of the split; of the templates trained on, one without slots is on both sides."""
         if self.split == "templates":
             return self.filled(rng.choice(self.heldout[language]), language, rng)
-        template = rng.choice(self.digits[language] if rng.random() < 0.08 else self.templates[language])
+        if self.split == "train" and self.written[language] and rng.random() < self.mix.written:
+            template = rng.choice(self.written[language])
+        else:
+            template = rng.choice(self.digits[language] if rng.random() < 0.08 else self.templates[language])
         text = self.filled(template, language, rng)
         for _ in range(60 if "{" in template else 0):
             if is_held_out(text) == (self.split == "fills"):
@@ -146,95 +132,6 @@ class World:
         return " ".join(self.sentence(language, rng) for _ in range(count)), count
 
 
-class Event(ctypes.Structure):
-    """espeak_EVENT of speak_lib.h."""
-
-    _fields_ = [("type", ctypes.c_int), ("unique_identifier", ctypes.c_uint), ("text_position", ctypes.c_int),
-                ("length", ctypes.c_int), ("audio_position", ctypes.c_int), ("sample", ctypes.c_int),
-                ("user_data", ctypes.c_void_p), ("id", ctypes.c_char * 8)]
-
-
-class Espeak:
-    """The espeak-ng library; one in a process."""
-
-    def __init__(self) -> None:
-        self.library = ctypes.CDLL(ctypes.util.find_library("espeak-ng") or "libespeak-ng.so.1")
-        self.rate_hz = self.library.espeak_Initialize(2, 0, None, 0)
-        self.chunks: list[np.ndarray] = []
-        self.marks: list[tuple[int, int]] = []
-        kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(Event))
-        self.callback = kind(self._heard)
-        self.library.espeak_SetSynthCallback(self.callback)
-
-    def _heard(self, wav: Any, count: int, events: Any) -> int:
-        if wav and count > 0:
-            self.chunks.append(np.ctypeslib.as_array(wav, (count,)).copy())
-        k = 0
-        while events[k].type != EVENT_END:
-            if events[k].type == EVENT_WORD:
-                self.marks.append((events[k].text_position - 1, events[k].audio_position))
-            k += 1
-        return 0
-
-    def __call__(self, text: str, voice: str, words_per_minute: int, pitch: int, spread: int = 50) -> tuple[np.ndarray, list[tuple[int, int]]]:
-        """Float samples at the library's rate, and (character, millisecond) of every word start announced."""
-        self.chunks, self.marks = [], []
-        name, plus, variant = voice.partition("+")
-        if self.library.espeak_SetVoiceByName(f"{VOICE_FILES[name]}{plus}{variant}".encode()) != 0:
-            raise ValueError(f"espeak-ng has no voice {voice}")
-        self.library.espeak_SetParameter(1, words_per_minute, 0)
-        self.library.espeak_SetParameter(3, pitch, 0)
-        self.library.espeak_SetParameter(4, spread, 0)
-        data = text.encode() + b"\0"
-        self.library.espeak_Synth(data, len(data), 0, 1, 0, 1, None, None)
-        return np.concatenate(self.chunks).astype(np.float32) / 32768, self.marks
-
-
-_espeak: Espeak | None = None
-
-
-def flite(text: str, voice: str, settings: dict[str, str]) -> tuple[np.ndarray, int]:
-    """Float samples and their rate."""
-    handle, path = tempfile.mkstemp(suffix=".wav")
-    os.close(handle)
-    options = [part for name, value in settings.items() for part in ("--setf", f"{name}={value}")]
-    subprocess.run(["flite", "-voice", voice, *options, "-t", text, "-o", path], check=True)
-    with wave.open(path) as file:
-        samples, rate = np.frombuffer(file.readframes(file.getnframes()), np.int16), file.getframerate()
-    os.unlink(path)
-    return samples.astype(np.float32) / 32768, rate
-
-
-def speak(text: str, language: str, rng: random.Random, heldout: bool) -> tuple[np.ndarray, str, str]:
-    """Return (int16 samples at 8 kHz, voice, marks)."""
-    global _espeak
-    times: list[tuple[int, int]] = []
-    speed = 1.0 if heldout or rng.random() < 0.25 else rng.uniform(0.86, 1.16)
-    if language == "en" and rng.random() < (0.25 if heldout else 0.3):
-        voice = rng.choice(FLITE_HELDOUT if heldout else list(FLITE_VOICES))
-        settings = {"duration_stretch": f"{rng.uniform(.85, 1.15) * (1 if heldout else speed):.2f}"}
-        if not heldout and rng.random() < 0.7:
-            settings["int_f0_target_mean"] = f"{rng.uniform(*FLITE_VOICES[voice]):.0f}"
-        samples, rate = flite(text, voice, settings)
-    else:
-        if not heldout:
-            voice = rng.choice(ESPEAK_VOICES[language]) + rng.choice(ESPEAK_VARIANTS)
-        elif rng.random() < 0.6:
-            voice = rng.choice(HELDOUT_VOICES[language]) + rng.choice(["", *HELDOUT_VARIANTS, "+f2", "+m3"])
-        else:
-            voice = rng.choice(ESPEAK_VOICES[language]) + rng.choice(HELDOUT_VARIANTS)
-        _espeak = _espeak or Espeak()
-        if heldout:
-            samples, times = _espeak(text, voice, rng.randint(140, 185), rng.randint(25, 75))
-        else:
-            samples, times = _espeak(text, voice, round(rng.randint(135, 195) / speed), rng.randint(15, 85), rng.randint(25, 80))
-        rate = _espeak.rate_hz
-    marks = " ".join(f"{c}:{round(ms * SAMPLE_RATE_HZ / 1000 / speed)}" for c, ms in times)
-    samples = soxr.resample(samples, rate * speed, SAMPLE_RATE_HZ)
-    samples *= rng.uniform(0.3, 0.9) / (np.abs(samples).max() + 1e-6)
-    return (samples * 32767).astype(np.int16), voice, marks
-
-
 _world: World | None = None
 
 
@@ -248,12 +145,12 @@ def story_turns(folder: str) -> dict[str, list[str]]:
     return turns
 
 
-Job = tuple[str, Mix, str, int, int, dict[str, list[str]]]
+Job = tuple[str, Mix, str, int, int, dict[str, list[str]], str | None]
 
 
 def _one(job: Job) -> tuple[np.ndarray, str, str, str, str, int]:
     global _world
-    path, mix, split, seed, index, stories = job
+    path, mix, split, seed, index, stories, pico = job
     _world = _world or World(path, mix, split)
     rng = random.Random(seed * 1_000_003 + index)
     if split == "train" and rng.random() < 0.04:
@@ -262,7 +159,7 @@ def _one(job: Job) -> tuple[np.ndarray, str, str, str, str, int]:
     language = rng.choice(["en", "fr"]) if mix.english == 0.5 else "en" if rng.random() < mix.english else "fr"
     told = bool(stories) and rng.random() < mix.stories
     text, count = (rng.choice(stories[language]), 1) if told else _world.utterance(language, rng)
-    samples, voice, marks = speak(text, language, rng, split != "train")
+    samples, voice, marks = speak(text, language, rng, split != "train", pico)
     return samples, text, language, voice, marks, count
 
 
@@ -273,21 +170,22 @@ def as_arrays(rows: list[tuple[np.ndarray, str, str, str, str, int]]) -> dict[st
             "voices": np.array([r[3] for r in rows]), "marks": np.array([r[4] for r in rows]), "counts": np.array([r[5] for r in rows])}
 
 
-def corpus(world: str, count: int, seed: int, split: str, mix: Mix, stories: str | None = None) -> dict[str, np.ndarray]:
+def corpus(world: str, count: int, seed: int, split: str, mix: Mix, stories: str | None = None,
+           pico: str | None = None) -> dict[str, np.ndarray]:
     """The spoken corpus, as the arrays of the .npz."""
     turns = story_turns(stories) if stories else {}
     with Pool(os.cpu_count() or 2) as pool:
-        return as_arrays(pool.map(_one, [(world, mix, split, seed, k, turns) for k in range(count)], chunksize=20))
+        return as_arrays(pool.map(_one, [(world, mix, split, seed, k, turns, pico) for k in range(count)], chunksize=20))
 
 
 def _parts(job: tuple[pathlib.Path, int, float, str | None, Job]) -> float:
     """One process: parts without end, until the time is over. Returns the hours of speech made."""
-    folder, process, until, path, (world, mix, split, seed, _, turns) = job
+    folder, process, until, path, (world, mix, split, seed, _, turns, pico) = job
     tokenizer = Tokenizer.from_file(path) if path else None
     part, samples = 0, 0
     while time.time() < until:
         first = 100_000 * (process + 1) + part * 300
-        rows = [_one((world, mix, split, seed, first + k, turns)) for k in range(60 if part < 2 else 300)]
+        rows = [_one((world, mix, split, seed, first + k, turns, pico)) for k in range(60 if part < 2 else 300)]
         arrays = as_arrays(rows)
         if tokenizer:
             arrays |= label(arrays, tokenizer)
@@ -316,23 +214,25 @@ def main() -> None:
     parser.add_argument("--splice", type=float, help="share of utterances that are joined pieces of sentences (0.2, held out 0)")
     parser.add_argument("--stories", metavar="DIR", help="take a share of the utterances from the turns of these stories")
     parser.add_argument("--stories-share", type=float, default=0.6)
+    parser.add_argument("--written", type=float, default=0.5, help="share of the sentences that are of sentences.LANGUAGE.txt")
+    parser.add_argument("--pico", metavar="DIR", help="let SVOX Pico's voices speak too: its library and voices (voices.py)")
     parser.add_argument("--english", type=float, default=0.5, help="share of English")
     parser.add_argument("--lengths", type=float, nargs=3, default=LENGTHS, metavar="SHARE",
                         help="utterances of one, two and three sentences")
     args = parser.parse_args()
     jumble = args.jumble if args.jumble is not None else 0.0 if args.heldout else 0.08
     splice = args.splice if args.splice is not None else 0.0 if args.heldout else 0.2
-    mix = Mix(jumble, splice, args.english, args.stories_share, tuple(args.lengths))
+    mix = Mix(jumble, splice, args.written, args.english, args.stories_share, tuple(args.lengths))
     split = ("fills" if args.seen_templates else "templates") if args.heldout else "train"
     if args.seconds:
         folder = pathlib.Path(args.out)
         folder.mkdir(parents=True, exist_ok=True)
-        job = (args.world, mix, split, args.seed, 0, story_turns(args.stories) if args.stories else {})
+        job = (args.world, mix, split, args.seed, 0, story_turns(args.stories) if args.stories else {}, args.pico)
         with Pool(args.processes) as pool:
             hours = sum(pool.map(_parts, [(folder, k, time.time() + args.seconds, args.tokenizer, job) for k in range(args.processes)], chunksize=1))
         print(f"{hours:.2f} h")
         return
-    arrays = corpus(args.world, args.count, args.seed, split, mix, args.stories)
+    arrays = corpus(args.world, args.count, args.seed, split, mix, args.stories, args.pico)
     np.savez(args.out, **arrays)
     print(f"{args.count} utterances, {len(arrays['audio']) / SAMPLE_RATE_HZ / 3600:.2f} h")
 
