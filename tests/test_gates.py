@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,22 @@ def test_sound_gates(samples: np.ndarray, reason: str | None) -> None:
 def test_no_speech_and_log_probability_are_judged_together(doubt: float, belief: float, reason: str | None) -> None:
     decoded = Decoded("i want to cancel my contract", 3.0, belief, doubt)
     assert text_fault(decoded, "en", SETTINGS) == reason
+
+
+@pytest.mark.parametrize(
+    ("text", "belief", "reason"),
+    [
+        ("yes", -0.11, "low_confidence"),
+        ("yes", -0.1, None),
+        ("Allô !", -0.11, "low_confidence"),
+        ("yes please", -0.11, None),
+        ("yes please", -1.01, "low_confidence"),
+    ],
+)
+def test_more_may_be_asked_of_a_single_word(text: str, belief: float, reason: str | None) -> None:
+    assert text_fault(Decoded(text, 3.0, belief, 0.1), "en", replace(SETTINGS, word_log_prob_min=-0.1)) == reason
+    expected = "low_confidence" if belief < -1 else None
+    assert text_fault(Decoded(text, 3.0, belief, 0.1), "en", SETTINGS) == expected
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,20 @@ def test_even_past_the_voice_activity_the_gates_hold(name: str, demo: WhisperTra
     assert [answer.text for answer in answers if not isinstance(answer, Exception) and answer.text] == []
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_bump_in_a_recording_is_hardly_ever_a_word(name: str, shared_data: Path, demo: WhisperTranscriber) -> None:
+    """120 stretches of 0.3 to 1.2 s, as long as a "yes", past the voice activity: one may get through, of several seeds."""
+    rng = np.random.default_rng(13)
+    wide = FirResampler(8_000, 16_000).push(recorded(shared_data / RECORDED[name], SAMPLES))
+    lengths = rng.integers(4_800, 19_200, 120)
+    starts = rng.integers(0, len(wide) - 19_200, 120)
+    stretches = [wide[start : start + length] for start, length in zip(starts, lengths, strict=True)]
+    answers = demo.hear([Request(stretch, ("en", "fr")[at % 2]) for at, stretch in enumerate(stretches)])
+    print(f"held back: {dict(Counter(getattr(answer, 'dropped', None) for answer in answers))}")
+    assert len([answer.text for answer in answers if not isinstance(answer, Exception) and answer.text]) <= 1
+
+
 def test_speech_does_give_words(demo: WhisperTranscriber) -> None:
     """Or the tests above would hold of a chain that hears nothing."""
     from streams.bench.speech import bundled_speech

@@ -8,6 +8,7 @@ its own no-speech test where the average log-probability is good; here the two a
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 import zlib
@@ -37,6 +38,8 @@ class GateSettings:
     no_speech_prob_certain: float = 0.95
     no_speech_certain_log_prob_max: float = -0.25
     log_prob_min: float = -1.0
+    word_log_prob_min: float = -math.inf
+    """Asked, beside `log_prob_min`, of a text of one word: a click or a chirp is soon taken for a "yes"."""
     compression_ratio_max: float = 2.4
     loop_repeats_max: int = 3
     """Times that two or more words may follow themselves ("non non écoutez non non écoutez")."""
@@ -153,7 +156,7 @@ def text_fault(decoded: Decoded, language: str | None, settings: GateSettings) -
         return "no_speech"
     if doubt > settings.no_speech_prob_certain and belief < settings.no_speech_certain_log_prob_max:
         return "no_speech"
-    if not belief >= settings.log_prob_min:
+    if not belief >= settings.log_prob_min or (len(words) == 1 and belief < settings.word_log_prob_min):
         return "low_confidence"
     if _loops(words, settings) or compression_ratio(decoded.text) > settings.compression_ratio_max:
         return "repetition"
