@@ -162,8 +162,9 @@ def _closed(parts: list[Group], bridges: list[int], words: Sequence[Token], know
         return runs
     if len(parts) > 1 and parts[-1].last + 1 < len(words):
         last, after = parts[-1], words[parts[-1].last + 1].word
+        between = [words[at].word for at in range(parts[-2].last + 1, last.first)]
         article = last.first == last.last and words[last.first].word in known.articles
-        if article and last.first > parts[-2].last + 1 and after not in known.fillers:
+        if article and any(word not in known.hesitations for word in between) and after not in known.fillers:
             parts = parts[:-1]  # "… 14315 é um american express"
     return [NumberRun(tuple(parts), tuple(at for at in bridges if at < len(parts)))]
 
@@ -171,9 +172,19 @@ def _closed(parts: list[Group], bridges: list[int], words: Sequence[Token], know
 def _is_dictated(parts: list[Group], hard: list[Group]) -> bool:
     """Whether these are groups of a long number, so that what sounds like a number between them is one."""
     longest = max(len(part.digits) for part in hard)
+    if all(_is_between(parts, at) for at, part in enumerate(parts) if part.soft):
+        return True
     if len(hard) >= DICTATED_GROUPS_MIN and longest <= (3 if len(hard) == DICTATED_GROUPS_MIN else 4):
         return True
     return len(parts) >= DICTATED_GROUPS_MIN and len(hard) > 1 and all(len(part.digits) == 1 for part in parts)
+
+
+def _is_between(parts: list[Group], at: int) -> bool:
+    """Whether what sounds like a number stands between a spoken nought and another number: "zéro cette vingt huit"."""
+    before, after = parts[at - 1 : at], parts[at + 1 : at + 2]
+    if not before or not after or before[0].soft or after[0].soft or before[0].digits != "0":
+        return False
+    return before[0].spoken and before[0].last + 1 == parts[at].first and parts[at].last + 1 == after[0].first
 
 
 def _gap(
@@ -222,9 +233,16 @@ def number_groups(words: Sequence[Token], known: NumberWords) -> list[Group]:
             at += 1
         else:
             soft = meant is not words and all(words[i].word in known.sounds_like for i in range(at, group.last + 1))
+            if at and words[at - 1].word == "d" and words[at].word == "eux":
+                group = group._replace(first=at - 1)  # "d'eux cent douze", misheard
+                soft = soft and not (group.last + 1 < len(words) and _is_digits(words[group.last + 1].word, known))
             found.append(group._replace(soft=soft))
             at = group.last + 1
     return found
+
+
+def _is_digits(word: str, known: NumberWords) -> bool:
+    return known.begins(word) or word.isdecimal()
 
 
 def _group(words: Sequence[Token], at: int, known: NumberWords) -> Group | None:
@@ -261,7 +279,11 @@ _TIMES_SAID = ("fois", "veces", "vezes", "times", "مرات", "merrat")
 def _repeated(words: Sequence[Token], at: int, count: int, known: NumberWords) -> Group | None:
     """ "Trois fois le sept" is 777."""
     said = [(place, words[place].word) for place in range(at + 1, min(at + 8, len(words)))]
-    said = [(place, word) for place, word in said if word not in known.hesitations]
+    said = [
+        (place, word)
+        for at, (place, word) in enumerate(said)
+        if word not in known.hesitations and not (word == "d" and said[at + 1 : at + 2] and said[at + 1][1] == "eux")
+    ]
     article = len(said) > 2 and said[1][1] in ("le", "el", "o", "the", "la", "a")
     said = said[:1] + said[2:] if article else said
     if len(said) < 2 or said[0][1] not in _TIMES_SAID:

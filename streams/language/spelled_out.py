@@ -35,8 +35,10 @@ def _kinds(values: Values) -> list[str]:
     word = values.around.word
     kinds = [_kind(values, at) for at in range(values.count)]
     for at in range(1, values.count - 1):
-        if word(at) in values.known.as_in and kinds[at - 1] == "L" and word(at + 1)[:1] == word(at - 1):
-            kinds[at], kinds[at + 1] = "S", "N"
+        if word(at) in values.known.as_in:
+            letter, name = values.around.beside(at - 1, -1), values.around.beside(at + 1, 1)
+            if letter >= 0 and kinds[letter] == "L" and word(name)[:1] == word(letter):
+                kinds[at], kinds[name] = "S", "N"
         linked = kinds[at - 1] == "S" and word(at - 1) in values.around.known.link
         if not kinds[at] and linked and len(word(at)) < ATOMS_MIN:
             kinds[at] = "M"
