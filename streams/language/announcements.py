@@ -34,6 +34,8 @@ ASKED_WORDS_MAX = 5
 """So many words may follow in the question ("the password on the account")."""
 SEEN_WORDS_MAX = 50_000
 _VOWELS = "aeiouاويةه"
+_BE = frozenset(["etes", "es", "est", "suis"])
+"""Behind one of these "ne" is "né"."""
 _PROCLITICS = "وفبلك"
 """Arabic particles that are written with the word they stand before."""
 
@@ -223,7 +225,9 @@ class Announcements:
 
     def asks_password(self, words: Sequence[Token]) -> bool:
         """Whether these words of the other party ask for a password."""
-        if any(token.word in self.unasked for token in words):
+        said = [token.word for token in words]
+        born = {at for at, word in enumerate(said) if word == "ne" and not _BE.isdisjoint(said[max(0, at - 2) : at])}
+        if any(word in self.unasked and at not in born for at, word in enumerate(said)):
             return False
         line = self.plain(words)
         if any(end >= len(words) - ASKED_WORDS_MAX for _, end in self.spans(self.password_noun, line)):

@@ -12,7 +12,7 @@ from streams.language.text import Line, Token, compile_patterns, fold, read_yaml
 
 PATTERNS = (
     "things", "frees", "words", "is", "choosing", "entering", "being", "asking", "named", "knowing", "letting", "opening",
-    "stated", "owner", "spelled", "ends", "mends", "leads", "topics", "questions",
+    "stated", "owner", "spelled", "ends", "mends", "leads", "topics", "questions", "followed",
 )  # fmt: skip
 MIXED_LETTERS_MIN = 4
 STEM_MIN = 5

@@ -22,6 +22,7 @@ TELLING = ("words", "letting", "topics", "asking", "knowing", "named", "stated")
 _MIXED = re.compile(r"[^\W\d_]\d")
 """A letter before a figure, in one word."""
 _OBJECTS = frozenset(["it", "ca", "me", "se"])
+FOLLOWED_REACH_MAX = 3
 RARE_DIGITS_MAX = 6
 """A longer number is a secret of its own, and the words are about it."""
 _PARTICIPLES = {
@@ -84,7 +85,14 @@ class Credentials(Values):
             return []
         ends = {secret.last + 1 for secret in found}
         mends = self.spans("mends").items()
-        return [secret for start, end in mends if start in ends and (secret := self.value(end, whole=True))]
+        return [*self._followed(ends), *(secret for start, end in mends if start in ends and (secret := self.value(end, whole=True)))]
+
+    def _followed(self, ends: set[int]) -> Iterator[Secret]:
+        """The number that a value ends in: "azerty followed by my year 92"."""
+        for start, end in self.spans("followed").items():
+            run = next((run for run in self.around.runs if 0 <= run.first - end <= FOLLOWED_REACH_MAX), None)
+            if start in ends and run is not None:
+                yield Secret("password", run.first, run.last)
 
     def answer(self) -> tuple[int, int, bool]:
         """First and last word of an answer, and whether words that only lead to one came before it."""

@@ -83,9 +83,17 @@ class Dictated:
     def _without_measure(self, run: NumberRun) -> NumberRun:
         """Figures without the words of another number that counts something: "887 415 ten seconds left"."""
         *parts, last = run.parts
+        if run.bridges and self.quantities.measured(run) and (near_code := self._told_code(run)):
+            return near_code
         if not parts or not last.spoken or any(part.spoken for part in parts) or not self.quantities.measured(run):
             return run
         return NumberRun(tuple(parts), tuple(at for at in run.bridges if at < len(parts)))
+
+    def _told_code(self, run: NumberRun) -> NumberRun | None:
+        """A code announced just before, without the time it is good for: "zéro cinq zéro neuf vilable vingt quatre heures"."""
+        parts = run.parts[: run.bridges[-1]]
+        told = any(a.kind == "code" and 0 <= run.first - a.end <= 1 for a in self.around.announced)
+        return NumberRun(parts, run.bridges[:-1]) if told and sum(len(part.digits) for part in parts) >= 3 else None
 
     def _goes_on(self, digits: int, before: int) -> bool:
         """Whether these few digits are the rest, or the beginning, of a number that was asked for."""
@@ -339,7 +347,8 @@ class Dictated:
             or any(is_card(other.digits) for other in self.around.runs)
         )
         told = (near is not None and near.kind == "expiry") or expected in AFTER_CARD
-        if run.digits_max > 6 or not carded:
+        named = told and any(token.word in self.around.known.cards for token in self.around.line.tokens)
+        if run.digits_max > 6 or not (carded or named):
             return None
         at = run.first - 1
         while self.around.word(at) in OF or self.around.word(at) in self.around.numbers.hesitations:
@@ -349,7 +358,7 @@ class Dictated:
             return None
         if month or (run.digits_max >= 2 and _EXPIRES.fullmatch(run.digits)):
             return Secret("expiry", at if month else run.first, run.last)
-        return Secret("expiry", run.first, run.last) if near and near.kind == "expiry" and run.digits_max >= 3 else None
+        return Secret("expiry", run.first, run.last) if carded and near and near.kind == "expiry" and run.digits_max >= 3 else None
 
 
 def is_count(digits: str) -> bool:

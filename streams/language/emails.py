@@ -120,8 +120,9 @@ def _domain_end(text: str, words: Sequence[Token], at: int, known: Announcements
         name, end = name + 1, end + 1
     if dotted:
         return end
-    if words[at].word not in CERTAIN_AT:
-        return None
+    after = words[at + 1].word if at + 1 < len(words) else ""
+    if words[at].word not in CERTAIN_AT or (after in known.stops and after not in _PARTICLES):
+        return None  # "arobase je sais pas ce que c'est"
     return min(at + 3, len(words))
 
 

@@ -223,6 +223,18 @@ def _is_repair(between: Sequence[str], before: Group, after: Group, known: Numbe
 
 def number_groups(words: Sequence[Token], known: NumberWords) -> list[Group]:
     """The numbers among `words`, each for itself, with those that only sound like numbers."""
+    parted = {at for at in range(1, len(words)) if words[at].word == "eux" and words[at - 1].word == "d"}
+    if parted and "eux" in known.sounds_like:  # "d'eux cent douze" is one word, misheard
+        places = [at for at in range(len(words)) if at + 1 not in parted]
+        groups = _number_groups([words[at] for at in places], known)
+        return [
+            group._replace(first=places[group.first] - (places[group.first] in parted), last=places[group.last])
+            for group in groups
+        ]
+    return _number_groups(words, known)
+
+
+def _number_groups(words: Sequence[Token], known: NumberWords) -> list[Group]:
     found = []
     meant, at = words, 0
     if any(token.word in known.sounds_like for token in words):
@@ -233,9 +245,8 @@ def number_groups(words: Sequence[Token], known: NumberWords) -> list[Group]:
             at += 1
         else:
             soft = meant is not words and all(words[i].word in known.sounds_like for i in range(at, group.last + 1))
-            if at and words[at - 1].word == "d" and words[at].word == "eux":
-                group = group._replace(first=at - 1)  # "d'eux cent douze", misheard
-                soft = soft and not (group.last + 1 < len(words) and _is_digits(words[group.last + 1].word, known))
+            if words[at].word == "eux" and group.last + 1 < len(words):
+                soft = soft and not _is_digits(words[group.last + 1].word, known)
             found.append(group._replace(soft=soft))
             at = group.last + 1
     return found
@@ -279,11 +290,7 @@ _TIMES_SAID = ("fois", "veces", "vezes", "times", "مرات", "merrat")
 def _repeated(words: Sequence[Token], at: int, count: int, known: NumberWords) -> Group | None:
     """ "Trois fois le sept" is 777."""
     said = [(place, words[place].word) for place in range(at + 1, min(at + 8, len(words)))]
-    said = [
-        (place, word)
-        for at, (place, word) in enumerate(said)
-        if word not in known.hesitations and not (word == "d" and said[at + 1 : at + 2] and said[at + 1][1] == "eux")
-    ]
+    said = [(place, word) for place, word in said if word not in known.hesitations]
     article = len(said) > 2 and said[1][1] in ("le", "el", "o", "the", "la", "a")
     said = said[:1] + said[2:] if article else said
     if len(said) < 2 or said[0][1] not in _TIMES_SAID:

@@ -79,4 +79,5 @@ def _value(values: Values, kinds: list[str], first: int, last: int, sure: bool) 
     code = groups >= GROUPS_MIN and all(kind in "MD" for kind in atoms)
     if (sure and ((enough and long) or groups >= 2)) or code:
         spelled = "".join(word(at) for at in range(first, last + 1) if kinds[at] == "L")
-        yield Secret("password", first, last + (bool(spelled) and word(last + 1) == spelled))
+        told = len(word(first - 1)) > 2 and spelled[:3] == word(first - 1)[:3]  # "berthelot b e r t h e l o t"
+        yield Secret("password", first - told, last + (bool(spelled) and word(last + 1) == spelled))
