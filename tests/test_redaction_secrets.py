@@ -64,6 +64,27 @@ def test_every_kind_is_there_often_enough(language: str) -> None:
         ("pt", "moro em 1250 096 lisboa", None),
         ("fr", "un deux un deux vous m'entendez", None),
         ("en", "my password is very simple", None),
+        ("fr", "whatsapp d'eux cent douze six quatre vingt quinze quarante trois dix huit treize", "whatsapp [phone]"),
+        ("fr", "l'un d'eux m'a rappelé", None),
+        ("fr", "le pin de la carte zéro cette vingt huit", "le pin de la carte [code]"),
+        ("fr", "c'est cinq cinq zéro hum neuf le pin", "c'est [code] le pin"),
+        ("fr", "mot de passez rivière bleue", "mot de passez [password]"),
+        ("fr", "côte d'entrée de l'immeuble 5019", "côte d'entrée de l'immeuble [code]"),
+        ("fr", "c'est juste à côté de l'entrée au 5019", None),
+        ("fr", "le mot de passe c'est mon prénom", None),
+        ("fr", "le mot de passe nemarche plus", None),
+        (
+            "fr",
+            "mon mot de passe c'est pistache suivi de quarante sept",
+            "mon mot de passe c'est [password] suivi de [password]",
+        ),
+        ("en", "my password is pistachio followed by ninety two", "my password is [password] followed by [password]"),
+        ("fr", "mon code d'accès client est le six un deux huit", "mon code d'accès client est le [code]"),
+        ("fr", "le code du portail douze quatre vingt dix b", "le code du portail [code]"),
+        ("fr", "elle expire en août vingt huit la carte", "elle expire en [expiry] la carte"),
+        ("fr", "mon forfait est valable jusqu'au vingt huit", None),
+        ("es", "mi cuota vence el dieciocho", None),
+        ("fr", "point de vente arobase je sais pas ce que c'est", None),
         ("en", "my password is very simple dandelion", "my password is very simple [password]"),
     ],
 )
@@ -78,7 +99,32 @@ def _answer(question: str, answer: str, language: str) -> str:
     return str([*redactor.push(record), *redactor.flush(None)][0]["text"])
 
 
+def test_a_password_comes_after_a_pause_behind_its_announcement() -> None:
+    for announced in ("mon mot de passe alors attendez", "la question secrète je réponds toujours"):
+        redactor = Redactor(language="fr")
+        out = redactor.push({"text": announced, "start_ms": 0, "end_ms": 2_000, "language": "fr"})
+        out += redactor.push({"text": "c'est hirondelle", "start_ms": 2_500, "end_ms": 4_000, "language": "fr"})
+        out += redactor.flush(None)
+        assert [record["text"] for record in out] == [announced, "c'est [password]"]
+
+
+def test_ones_and_hesitations_alone_may_begin_a_number() -> None:
+    redactor = Redactor(language="en")
+    out = redactor.push({"text": "one uh one uh one uh", "start_ms": 0, "end_ms": 900, "language": "en"})
+    out += redactor.push(
+        {"text": "zero zero zero zero zero zero", "start_ms": 2_000, "end_ms": 2_900, "language": "en"}
+    )
+    out += redactor.flush(None)
+    assert "one" not in " ".join(str(record["text"]) for record in out).split()
+
+
 def test_the_answer_to_a_question_for_a_password_is_one() -> None:
+    assert _answer("et le nom de jeune fille de votre mère", "berthelot b e r t h e l o t", "fr") == "[password]"
+    born = "question de sécurité dans quelle ville êtes vous né"
+    assert _answer(born, "ben c'était strasbourg en soixante dix neuf", "fr") == "ben c'était [password]"
+    assert (
+        _answer("vous avez un mot de passe vous vous en souvenez", "oui c'est marmotte", "fr") == "oui c'est [password]"
+    )
     assert _answer("et votre mot de passe s'il vous plaît", "c'est citron vert", "fr") == "c'est [password]"
     assert _answer("what's your memorable word", "it's trampoline", "en") == "it's [password]"
 

@@ -23,7 +23,9 @@ class Ibans:
         self.words, self.around = around.words, around
         self.atoms: list[str] = []
         self.ends: list[int] = []
-        groups = {group.first: group for group in number_groups(around.words, around.numbers)} if around.runs else {}
+        if not around.runs:
+            return
+        groups = {group.first: group for group in number_groups(around.words, around.numbers)}
         at = 0
         while at < len(self.words):
             part = groups.get(at)

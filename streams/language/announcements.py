@@ -20,8 +20,8 @@ NUMBER, NOUN, AT, ENTRY = 1, 2, 4, 64
 """What a word may be part of: a number, an announcement, a spoken address, words about a way in."""
 _MAYBE_AT, _DOT, _ARTICLE = 8, 16, 32
 """Words such as "at" and "chez" are part of an address where there is a dot as well."""
-_VERB, _HINT = 128, 256
-"""Words that tell of a way in where both are there ("type" and "colleague")."""
+_VERB, _HINT, _PAUSE = 128, 256, 512
+"""Words that tell of a way in where both are there ("type" and "colleague"); a hesitation."""
 ARTICLES_RUN = 3
 """So many articles in a row ("one one one") are no articles but digits."""
 CERTAIN_AT = frozenset(
@@ -137,8 +137,11 @@ class Announcements:
         for token in words:
             known = seen.get(token.word)
             heat = known[0] if known is not None else self._look(token.word)[0]
+            if not heat:
+                run = 0
+                continue
             found |= heat
-            run = run + 1 if heat & _ARTICLE else 0
+            run = run + 1 if heat & _ARTICLE else run if heat & _PAUSE else 0
             if run >= ARTICLES_RUN:
                 found |= NUMBER
         if found & _MAYBE_AT and found & _DOT:
@@ -171,7 +174,7 @@ class Announcements:
             heat |= AT
         known = self.credentials
         heat |= (ENTRY if word in known.nouns else 0) | (_VERB if word in known.verbs else 0)
-        heat |= _HINT if word in known.hints else 0
+        heat |= (_HINT if word in known.hints else 0) | (_PAUSE if word in numbers.hesitations else 0)
         heat |= ENTRY if self._codes[0] != "ar" and not word.isalpha() and known.is_mixed(word) else 0
         heat |= (_MAYBE_AT if word in self.at else 0) | (_DOT if word in self.dot or word in self._tails else 0)
         noun = self._noun(word) if not spoken else None

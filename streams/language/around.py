@@ -159,13 +159,31 @@ class Around:
             if kind == "national_id":
                 last = end
             at, letters = self._after(end) if kind == "national_id" else self.beside(end + 1, 1), letters + 1
+        letters_after = last != secret.last
         if kind == "national_id" and not letters:
             last = self._checked_end(first, last)
         if letters and named:
             last = next((run.last for run in self.runs if run.first == at), last)
+        if kind == "code" and not letters_after:
+            last = self._lettered_end(last)
         if kind in ("code", "number"):
             first, last = self._with_keys(first, last)
         return Secret(kind, first, last)
+
+    def _lettered_end(self, last: int) -> int:
+        """The end of a code with the letter behind it: "douze quatre vingt dix b"; one that is a word only at the end."""
+        at = self.beside(last + 1, 1)
+        word, ends = self.word(at), at + 1 == len(self.words)
+        if language_code(self.language) == "ar":
+            return last  # "f" is "in" there
+        if (
+            len(word) != 1
+            or not word.isalpha()
+            or (self.words[at].end < len(self.text) and self.text[self.words[at].end] in "'’")
+        ):
+            return last
+        following = self.word(at + 1) in ("est", "etait", "ai", "a", "et", "is", "s")
+        return at if ends or (word not in "aeoyiu" and not following) else last
 
     def _is_series(self, kind: str, at: int, floor: int) -> bool:
         """Whether two letters stand straight after "la cin", whatever else they mean: "wa 839 174"."""

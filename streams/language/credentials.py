@@ -85,7 +85,10 @@ class Credentials(Values):
             return []
         ends = {secret.last + 1 for secret in found}
         mends = self.spans("mends").items()
-        return [*self._followed(ends), *(secret for start, end in mends if start in ends and (secret := self.value(end, whole=True)))]
+        return [
+            *self._followed(ends),
+            *(secret for start, end in mends if start in ends and (secret := self.value(end, whole=True))),
+        ]
 
     def _followed(self, ends: set[int]) -> Iterator[Secret]:
         """The number that a value ends in: "azerty followed by my year 92"."""
@@ -103,11 +106,18 @@ class Credentials(Values):
         topics = self.spans("topics")
         while at < self.count:
             after = max((topics.get(place, 0) for place in range(at, min(at + 3, self.count))), default=0)
-            if not after:
+            if not after or self._is_told_before(at):
                 break
             after = self.spans("is").get(after, after)
             at = self.begin(after)
+        told = [end for end in topics.values() if end > at and end in self.spans("is")]
+        if told:
+            at = self.begin(self.spans("is")[told[0]])  # "my grandmother's name was rose"
         return at, self.end(at) if at < self.count else at, at > 0
+
+    def _is_told_before(self, at: int) -> bool:
+        """Whether a word that ordinary calls do not have stands before what it is: "gertrude my grandmother's name"."""
+        return self.is_strange(at) and not self._is_topic(at)
 
     def is_explained(self, first: int, last: int) -> bool:
         """Whether a word or two come before it is said whose they are: "rex it was my first dog"."""
@@ -119,8 +129,14 @@ class Credentials(Values):
             for start, end in self.spans(name).items():
                 if any(self.around.word(at) in self.known.negated for at in range(start - 3, start)):
                     continue
+                for beside in (start - 1, end):
+                    if 0 <= beside < self.count and self.is_mixed(beside):
+                        yield Secret("password", beside, beside)  # "doudou77 mot de passe de la box"
                 at = self._copula(end)
+                if at is not None and self.is_number(at + (self.around.word(at) in self.known.small)):
+                    continue  # a number: not for here
                 secret = self.value(at, name == "frees") if at is not None else None
+                secret = secret or (self._sentence(at) if at is not None and name == "frees" else None)
                 if secret is not None and self.is_state(secret.first, secret.last):
                     continue
                 if secret is None:
@@ -131,6 +147,13 @@ class Credentials(Values):
         for end in self.spans("words").values():
             if self.is_strange(end) and (secret := self.value(end)):
                 yield secret
+
+    def _sentence(self, at: int) -> Secret | None:
+        """A secret sentence about somebody: "la phrase secrète c'est il pleut sur nantes"."""
+        last = self.end(at)
+        said = [self.around.word(place) for place in range(at, last + 1)]
+        told = len(said) > 2 and said[0] in self.known.persons and self.around.known.talk.isdisjoint(said)
+        return Secret("password", at, last) if told and self.is_rare(at, last) else None
 
     def _copula(self, end: int) -> int | None:
         """The word after the "is" that follows a thing, or after a correction in its place."""

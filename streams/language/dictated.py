@@ -135,6 +135,8 @@ class Dictated:
             return near.kind
         if near is not None and self._is_end_of_term(run, near):
             return None
+        if near is not None and near.kind == "expiry" and digits < 3 and not self._is_carded(found):
+            return None  # "my contract is valid until the 28th"
         if near is not None and near.kind != "open":
             return near.kind if digits >= max(2, near.least - slack) else None
         if near is not None and not self.around.settings.strict:
@@ -173,6 +175,13 @@ class Dictated:
         once = sizes in ([6], [3, 3]) and not run.digits.endswith("00") and not self.quantities.is_date(run)
         return "code" if figures and once and not loose else None
 
+    def _is_carded(self, found: list[Secret]) -> bool:
+        """Whether a card is spoken of, here or just before."""
+        known = self.around.known
+        words = {token.word for token in self.around.line.tokens}
+        said = self.expected in (*AFTER_CARD, "card") or self._has_card(found)
+        return said or not words.isdisjoint(known.cards | known.backs)
+
     def _is_end_of_term(self, run: NumberRun, near: Announced) -> bool:
         """A year in which something ends ("termina en 2026"), not how a card does."""
         tokens = self.around.line.tokens
@@ -198,6 +207,10 @@ class Dictated:
         of = [a for a in near if a.kind == "open" and a.first < last.first <= a.end + 2]
         if last.kind == "card" and of:  # "the contract ending in"
             return of[-1]
+        opens = [a.first for a in near if a.kind == "open" and a.end == last.end]
+        codes = [a for a in near if opens and a.kind == "code" and a.first < min(opens) and a.end == last.end]
+        if codes:
+            return codes[-1]  # "my client access code"
         if last.kind in ("phone", "card") and (code := self._code_of(near, last, run)):
             return code
         same = [a for a in near if a.end == last.end]
@@ -344,6 +357,7 @@ class Dictated:
             expected in (*AFTER_CARD, "card")
             or self._has_card(found)
             or any(a.kind in ("card", "cvv") for a in self.around.announced)
+            or (near is not None and not self.around.known.backs.isdisjoint(t.word for t in self.around.line.tokens))
             or any(is_card(other.digits) for other in self.around.runs)
         )
         told = (near is not None and near.kind == "expiry") or expected in AFTER_CARD
@@ -358,7 +372,11 @@ class Dictated:
             return None
         if month or (run.digits_max >= 2 and _EXPIRES.fullmatch(run.digits)):
             return Secret("expiry", at if month else run.first, run.last)
-        return Secret("expiry", run.first, run.last) if carded and near and near.kind == "expiry" and run.digits_max >= 3 else None
+        return (
+            Secret("expiry", run.first, run.last)
+            if carded and near and near.kind == "expiry" and run.digits_max >= 3
+            else None
+        )
 
 
 def is_count(digits: str) -> bool:

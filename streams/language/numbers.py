@@ -196,6 +196,8 @@ def _gap(
         return 0
     between = [words[at].word for at in range(before.last + 1, after.first)]
     if any(before.last < at <= after.first for at in breaks):
+        if between and between[0] in known.units:
+            return None  # "the code of three digits is" says how many
         strange = [word for word in between if word not in known.continues]
         leads_on = loose or len(strange) <= STRANGE_WORDS_MAX
         return 0 if len(between) <= LEADING_WORDS_MAX and leads_on else None
@@ -223,8 +225,10 @@ def _is_repair(between: Sequence[str], before: Group, after: Group, known: Numbe
 
 def number_groups(words: Sequence[Token], known: NumberWords) -> list[Group]:
     """The numbers among `words`, each for itself, with those that only sound like numbers."""
-    parted = {at for at in range(1, len(words)) if words[at].word == "eux" and words[at - 1].word == "d"}
-    if parted and "eux" in known.sounds_like:  # "d'eux cent douze" is one word, misheard
+    parted: set[int] = set()
+    if "eux" in known.sounds_like:
+        parted = {at for at in range(1, len(words)) if words[at].word == "eux" and words[at - 1].word == "d"}
+    if parted:  # "d'eux cent douze" is one word, misheard
         places = [at for at in range(len(words)) if at + 1 not in parted]
         groups = _number_groups([words[at] for at in places], known)
         return [

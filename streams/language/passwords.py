@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from streams.language.announcements import NOUN
+from streams.language.announcements import ENTRY, NOUN
 from streams.language.around import Around
 from streams.language.credentials import ANSWER_WORDS_MAX, Credentials
 from streams.language.modes import Secret
@@ -12,8 +12,6 @@ from streams.language.modes import Secret
 PASSWORD_WORDS_MAX = 6
 SHORT_PASSWORD_WORDS_MAX = 4
 SPELLED_WORDS_MAX = 24
-JOINED_TALK_MIN = 8
-"""Shorter words of two such ("toutou") are words of their own."""
 _TOO_LATE = frozenset(
     [
         "but",
@@ -71,9 +69,13 @@ class Passwords:
                 continue
             if first >= count:
                 follows = True
-            elif not self._is_talk(first) and not self._is_lone(first) and not self.credentials.is_state(first, self.credentials.end(first)):
+            elif (
+                not self._is_talk(first)
+                and not self._is_lone(first)
+                and not self.credentials.is_state(first, self.credentials.end(first))
+            ):
                 found.append(Secret("password", first, self._password_end(first)))
-        follows = follows or (noun and not told and self._is_awaited(nouns.values()))
+        follows = follows or (not told and bool(self.around.heat & (NOUN | ENTRY)) and self._is_awaited(nouns.values()))
         behind = self._before_as() if noun and not found else None
         if behind is not None:
             return [*found, behind], False
@@ -93,7 +95,11 @@ class Passwords:
         words = self.around.words
         if len(words) > PASSWORD_WORDS_MAX + 2 or any(token.word in self.around.known.talk for token in words):
             return False
-        return any(end < len(words) <= self.around.said(end) for end in ends)
+        if any(end < len(words) <= self.around.said(end) for end in ends):
+            return True
+        spans = self.credentials.spans
+        asked = bool(self.around.heat & ENTRY) and any(spans(name) for name in ("things", "frees"))
+        return asked and any(self.credentials.begin(end) == len(words) for end in spans("entering").values())
 
     def _answer(self) -> list[Secret]:
         """What was said when a password was asked for."""
@@ -120,7 +126,12 @@ class Passwords:
             return True
         if _TOO_LATE & set(said):
             return True
-        if said[0] in self.credentials.known.small and said[1:2] and said[1] in numbers.repairs and "de" not in said[2:3]:
+        if (
+            said[0] in self.credentials.known.small
+            and said[1:2]
+            and said[1] in numbers.repairs
+            and "de" not in said[2:3]
+        ):
             return True  # "un instant s'il vu plait"
         # A password of one word may well be "maria"; in more, a word of talk says that this is none.
         second = said[1:2] if said[1:2] and len(said[1]) > 2 and not numbers.begins(said[1]) else []
@@ -141,27 +152,24 @@ class Passwords:
         """Whether an article alone stands where the password would: "it's my first name ousmane"."""
         return self.around.word(first) in self.credentials.known.small and self._password_end(first) == first
 
-    def _is_joined_talk(self, word: str) -> bool:
-        """Whether these are two words about a password, written as one: "nemarche"."""
-        if len(word) < JOINED_TALK_MIN:
-            return False
-        harmless, never = self.around.known.harmless, self.credentials.known.never
-        pairs = ((word[:cut], word[cut:]) for cut in range(2, len(word) - 2))
-        return any(all(part in harmless or part in never for part in pair) for pair in pairs)
-
     def _is_talk(self, at: int) -> bool:
         """Whether this word begins no password: it is about one, or a mark."""
         word, around = self.around.word(at), self.around
         if word[:3] in ("وال", "وما"):
             return True  # "and the"
         about = word in around.known.harmless or word in around.numbers.units
-        return about or word.startswith("[") or self._is_joined_talk(word)
+        return about or word.startswith("[") or self.credentials.is_joined_talk(word)
 
     def _unclear_password(self) -> int | None:
         """The first word of a password whose "is" was misheard ("my password i bluebird"); talk about one has none."""
         known, words = self.around.known, self.around.words
         for start, end in known.spans(known.password_noun, self.around.line):
-            if any(token.word in known.talk for token in (*words[:start], *words[end:])):
+            signs = self.credentials.known.signs
+            if any(
+                word.word in known.talk and not (word.word == "sans" and self.around.word(at + 1) in signs)
+                for at, word in enumerate(words)
+                if not start <= at < end
+            ):
                 continue
             end = next((last for first, last in known.spans(known.belonging, self.around.line) if first == end), end)
             at = self.around.said(end)

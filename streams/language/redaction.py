@@ -260,6 +260,8 @@ class Redactor(Stateful):
         last: NumberRun = runs[-1]
         numbers = number_words(language)
         after = words[last.last + 1 :]
+        if after and after[0].word in numbers.units:
+            return count  # "the code of three digits is"
         strange = [token.word for token in after if token.word not in numbers.continues]
         half = last.digits_max in HALF_DIGITS and len(after) <= 2 and _CLOSING.isdisjoint(strange)
         if len(after) > LEADING_WORDS_MAX or len(strange) > (STRANGE_WORDS_MAX if half else 0):

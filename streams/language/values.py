@@ -11,6 +11,8 @@ from streams.language.text import language_code
 
 VALUE_WORDS_MAX = 7
 """So many words of more than two letters make a value; numbers, letters and what spells them do not count."""
+JOINED_TALK_MIN = 8
+"""Shorter words of two such ("toutou") are words of their own."""
 _ADVERBS = ("ment", "mente", "ly")
 _SIGNS = "_*#!$%&+=@?"
 _APOSTROPHES = "'’"
@@ -135,7 +137,15 @@ class Values:
         )
         listed = listed or word[:3] in ("وما", "وال")
         plain = listed or word in self.around.numbers.fillers or word.endswith(_ADVERBS)
-        return not plain and not self.known.is_plain(word)
+        return not plain and not self.known.is_plain(word) and not self.is_joined_talk(word)
+
+    def is_joined_talk(self, word: str) -> bool:
+        """Whether these are two words about a password, written as one: "nemarche"."""
+        if len(word) < JOINED_TALK_MIN:
+            return False
+        harmless, never = self.around.known.harmless, self.known.never
+        pairs = ((word[:cut], word[cut:]) for cut in range(2, len(word) - 2))
+        return any(all(part in harmless or part in never for part in pair) for pair in pairs)
 
     def is_mixed(self, at: int) -> bool:
         """Whether this is a word of letters and figures: "letmein1", "kx7rtp22"."""
