@@ -40,6 +40,7 @@ _TOO_LATE = frozenset(
     ]
 )
 """With one of these another sentence begins."""
+_ADDRESSES = frozenset("monsieur madame mademoiselle sir madam mam senor senora senhor senhora sidi lalla".split())
 
 
 class Passwords:
@@ -173,8 +174,8 @@ class Passwords:
                 continue
             end = next((last for first, last in known.spans(known.belonging, self.around.line) if first == end), end)
             at = self.around.said(end)
-            if at >= len(words):
-                continue  # "my password uh wait"
+            if at >= len(words) or (at == len(words) - 1 and words[at].word in _ADDRESSES):
+                continue  # "my password uh wait", "your password sir"
             bare = len(words) <= PASSWORD_WORDS_MAX + 2 and self.around.said(0) >= start - 1
             if bare and at < len(words) and not self._is_vague(at):
                 return at
