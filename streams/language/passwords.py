@@ -40,7 +40,22 @@ _TOO_LATE = frozenset(
     ]
 )
 """With one of these another sentence begins."""
-_ADDRESSES = frozenset("monsieur madame mademoiselle sir madam mam senor senora senhor senhora sidi lalla".split())
+_ADDRESSES = frozenset(
+    [
+        "monsieur",
+        "madame",
+        "mademoiselle",
+        "sir",
+        "madam",
+        "mam",
+        "senor",
+        "senora",
+        "senhor",
+        "senhora",
+        "sidi",
+        "lalla",
+    ]
+)
 
 
 class Passwords:
