@@ -13,6 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.language.features import features
+from streams.language.network import Understood, understand
 from streams.language.weights import ALONE, BESIDE_MEANING, Parted, part, weights
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ LABEL_SCORE_MIN = 0.25
 _NEUTRAL_MOST = LABEL_SCORE_MIN - 0.001
 _TOLD_MIN = 0.15
 """A word is told as deciding from this part of the strongest one's share on."""
+OWN, NETWORK = 0.65, 0.35
+"""What this model and the network count."""
 _TELLING_LETTERS_MIN = 4
 """Words of fewer letters weigh something too, but tell a reader nothing by themselves."""
 _EVIDENCE = ("pos_", "neg_", "clash")
@@ -48,10 +51,11 @@ def judge(
     party: str,
     phrases: Sequence[Phrase],
     parted: Parted | None = None,
+    understood: Understood | None = None,
     meaning: Chances | None = None,
 ) -> Judged:
-    """Score, confidence and deciding words of an utterance with at least one word; `parted` are its parts, where they are known
-    (of the kind that `meaning` wants), `meaning` is what its vector says."""
+    """Score, confidence and deciding words of an utterance with at least one word; `parted` are its parts, `understood` is what the
+    network makes of it, where they are known (of the kind that `meaning` wants), `meaning` is what its vector says."""
     kind = ALONE if meaning is None else BESIDE_MEANING
     known = weights(language, kind)
     said = {phrase["category"]: phrase["text"].lower() for phrase in phrases}
@@ -64,6 +68,8 @@ def judge(
     for name, value in present.items():
         for label, weight in enumerate(known.dense[name]):
             sums[label] += weight * value
+    felt = (understood or understand(words, language, party)).labels
+    sums = [OWN * one + NETWORK * other for one, other in zip(sums, felt, strict=True)]
     chances = _chances(sums)
     score = score_of(chances)
     if abs(score) < LABEL_SCORE_MIN:

@@ -1,9 +1,9 @@
 """Phrases by what labelled utterances have taught, beside the patterns of the catalogue.
 
-Patterns find what their authors thought of. A linear model a language over the parts of words, fitted on this project's own
-utterances (`recipe/fit_phrases.py`, `phrases.npz`), adds what is said in other words when it is sure, and takes a pattern's match
-back when the rest of the utterance speaks clearly against it. A category that a catalogue of a user's own replaces or lacks is left
-alone, and what the user's own patterns find always stands.
+Patterns find what their authors thought of. Two models fitted on this project's own utterances, a linear one a language over the
+parts of words (`recipe/fit_phrases.py`, `phrases.npz`) and a network over the words in their order (network.py), together add what is
+said in other words when they are sure, and take a pattern's match back when the rest of the utterance speaks clearly against it. A
+category that a catalogue of a user's own replaces or lacks is left alone, and what the user's own patterns find always stands.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streams.language.catalogue import Catalogue, Entry, default_catalogue
+from streams.language.identify import is_darija
+from streams.language.lexicon import MIXED_WITH
+from streams.language.network import Understood, understand
 from streams.language.phrases import Phrase
 from streams.language.text import LANGUAGES, language_code
-from streams.language.weights import ALONE, Floats, Parted, part, weights
+from streams.language.weights import ALONE, Floats, part, weights
 
 if TYPE_CHECKING:
     from streams.language.reading import Heard
@@ -32,13 +36,12 @@ class LearntPhrases:
 
     Attributes:
         add_min: log-odds from which on a category is said though no pattern matches.
-        keep_min: log-odds below which a pattern's match is taken back, if the words speak against it.
-        against_max: what they come to then, the rarity of the category left out. Words that the model does not know, such as
-            those of another language in the midst of this one, speak neither for it nor against it.
+        keep_min: log-odds below which a pattern's match is taken back, if the words speak against it: more than words that the
+            network does not know, such as those of another language in the midst of this one.
     """
 
     kind = ALONE
-    add_min, keep_min, against_max = 0.8, -5.0, -0.5
+    add_min, keep_min = 0.6, -2.0
 
     def __init__(self, catalogue: Catalogue) -> None:
         bundled = set(default_catalogue().entries)
@@ -57,17 +60,32 @@ class LearntPhrases:
     def _by_parts(self, one: Heard) -> Heard:
         code = language_code(one.language)
         parted, known = part(one.words, code, self.kind), weights(code, self.kind).phrases
-        sums = parted.phrase_sums(known)
-        odds = odds_of(sums + known.dense[:, 0], known.dense[:, 1], one.party)
-        return replace(one, phrases=self._phrases(one, code, parted, sums, odds), parted=parted)
-
-    def _phrases(self, one: Heard, code: str, parted: Parted, sums: Floats, odds: Floats) -> Sequence[Phrase]:
-        """What the patterns found, less what is not meant, and what is meant beside it; `sums` is what the words speak for each
-        category, `odds` the same with how often it is said at all."""
-        sure = np.flatnonzero(odds >= self.add_min).tolist() if _has_enough(one) else []
-        doubted = (
-            set(np.flatnonzero((odds < self.keep_min) & (sums < self.against_max)).tolist()) if one.phrases else ()
+        odds = odds_of(parted.phrase_sums(known) + known.dense[:, 0], known.dense[:, 1], one.party)
+        understood = self._understood(one, code)
+        return replace(
+            one,
+            phrases=self._phrases(one, code, understood, odds),
+            parted=parted,
+            understood=understood,
         )
+
+    @staticmethod
+    def _understood(one: Heard, code: str) -> Understood:
+        """By the network; where it is not known who speaks, each category by the likelier speaker."""
+        if one.party is not None:
+            return understand(one.words, code, one.party)
+        customer, agent = (understand(one.words, code, party) for party in ("customer", "agent"))
+        return replace(
+            customer,
+            categories=np.maximum(customer.categories, agent.categories),
+            against=customer.against & agent.against,
+        )
+
+    def _phrases(self, one: Heard, code: str, understood: Understood, odds: Floats) -> Sequence[Phrase]:
+        """What the patterns found, less what is not meant, and what is meant beside it; `odds` are those of the linear model."""
+        odds = np.asarray((odds + understood.categories) / 2, dtype=np.float32)
+        sure = np.flatnonzero(odds >= self.add_min).tolist() if _has_enough(one) else []
+        doubted = self._doubted(one, code, (odds < self.keep_min) & understood.against) if one.phrases else ()
         kept = [phrase for phrase in one.phrases if self._stands(phrase["category"], code, doubted)]
         if not sure and len(kept) == len(one.phrases):
             return one.phrases
@@ -75,9 +93,18 @@ class LearntPhrases:
         for category, parties in self._parties[code].items():
             number = self._numbers[category]
             if number in sure and category not in said and (one.party is None or one.party in parties):
-                kept.append(phrase_of(one, category, _run(parted.shares(number, len(self._numbers)))))
+                kept.append(phrase_of(one, category, _run(understood.shares(number))))
         kept.sort(key=lambda phrase: (phrase["start"], self._order[phrase["category"]]))
         return kept
+
+    def _doubted(self, one: Heard, code: str, against: NDArray[np.bool_]) -> Collection[int]:
+        """The categories of which a match is not believed: of Darija in a call of another language, not in Arabic either."""
+        guest = MIXED_WITH.get(code)
+        if guest == "ar" and against.any() and any(is_darija(token.word) for token in one.words):
+            known, parted = weights(guest, ALONE).phrases, part(one.words, guest, ALONE)
+            linear = odds_of(parted.phrase_sums(known) + known.dense[:, 0], known.dense[:, 1], one.party)
+            against = against & (linear + self._understood(one, guest).categories < 2 * self.keep_min)
+        return set(np.flatnonzero(against).tolist())
 
     def _stands(self, category: str, code: str, doubted: Collection[int]) -> bool:
         return self._numbers.get(category) not in doubted or (category, code) in self._touched
@@ -95,12 +122,13 @@ def odds_of(sums: Floats, agent: Floats, party: str | None) -> Floats:
     return sums + agent if party == "agent" else sums
 
 
-def _run(shares: Sequence[int]) -> tuple[int, int] | None:
+def _run(shares: Sequence[float]) -> tuple[int, int] | None:
     """The neighbouring words (first, end) that together speak most for a category; None where none does."""
-    best, found, total, first = 0, None, 0, 0
+    best, total, first = 0.0, 0.0, 0
+    found: tuple[int, int] | None = None
     for at, share in enumerate(shares):
         if total <= 0:
-            total, first = 0, at
+            total, first = 0.0, at
         total += share
         if total > best:
             best, found = total, (first, at + 1)

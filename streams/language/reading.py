@@ -15,6 +15,7 @@ from streams.language.backchannels import is_backchannel
 from streams.language.catalogue import Catalogue, default_catalogue, load_catalogue
 from streams.language.learnt import LearntPhrases
 from streams.language.lexicon import signs_in
+from streams.language.network import Understood
 from streams.language.patterns import Line
 from streams.language.phrases import Phrase, match_phrases
 from streams.language.sentiment import Sentiment, sentiment
@@ -38,6 +39,8 @@ class Heard:
     """Categories that an `unless` of the catalogue says are not meant."""
     parted: Parted | None = None
     """What its parts weigh."""
+    understood: Understood | None = None
+    """What the network makes of it."""
     meaning: tuple[float, float, float] | None = None
     """What its vector says for negative, neutral and positive, where there is one."""
 
@@ -73,6 +76,7 @@ class BuiltIn:
                 line=one.line,
                 signs=signs_in(one.text) if one.party is None else (),
                 parted=one.parted,
+                understood=one.understood,
                 meaning=one.meaning,
             )
             for one in utterances

@@ -52,7 +52,6 @@ class Semantics(LearntPhrases):
     """Meaning for one catalogue. Raises VigieError: the embedder is not the one that the weights are for."""
 
     kind = BESIDE_MEANING
-    add_min = 1.5
 
     def __init__(self, embedder: Embedder, catalogue: Catalogue) -> None:
         if embedder.name != fitted().model:
@@ -83,13 +82,15 @@ class Semantics(LearntPhrases):
         vector = vector - fitted().mean[code]
         parted, known = part(one.words, code, self.kind), weights(code, self.kind).phrases
         sums = parted.phrase_sums(known) + known.dense[:, :-2] @ vector
-        meant = self._phrases(
-            one, code, parted, sums, odds_of(sums + known.dense[:, -2], known.dense[:, -1], one.party)
-        )
+        understood = self._understood(one, code)
+        odds = odds_of(sums + known.dense[:, -2], known.dense[:, -1], one.party)
+        meant = self._phrases(one, code, understood, odds)
         phrases = [*meant, *self._alike(one, {phrase["category"] for phrase in meant}, code, vector)]
         phrases.sort(key=lambda phrase: (phrase["start"], self._order[phrase["category"]]))
         negative, neutral, positive = (fitted().feelings[code] @ vector).tolist()
-        return replace(one, phrases=phrases, parted=parted, meaning=(negative, neutral, positive))
+        return replace(
+            one, phrases=phrases, parted=parted, understood=understood, meaning=(negative, neutral, positive)
+        )
 
     def _alike(self, one: Heard, said: set[str], code: str, vector: Floats) -> list[Phrase]:
         """What is like a user's examples: all of the utterance."""

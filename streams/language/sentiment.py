@@ -2,8 +2,8 @@
 
 Idioms before words, negation that turns what follows it (or, in French and Darija, what it follows), intensity, and more
 weight to what comes after "but". The sum is squashed to -1..1 as in VADER (Hutto & Gilbert 2014): s / sqrt(s² + a).
-Where it is known who speaks, a model fitted on the project's own utterances (`fitted.py`, `sentiment.npz`; recipe in `recipe/`)
-weighs this evidence, the phrases and all other words instead of the plain sum: an agent's "I understand how frustrating that
+Where it is known who speaks, models fitted on the project's own utterances (`fitted.py`, `sentiment.npz`, `network.npz`; recipes in
+`recipe/`) weigh this evidence, the phrases and all other words instead of the plain sum: an agent's "I understand how frustrating that
 is" is courtesy, a customer's lawyer is no courtesy, and "still nothing" is no praise.
 Nothing is taken from the voice. Confidence is how sure the label is; no word of feeling is a neutral utterance, held
 with half confidence.
@@ -18,6 +18,7 @@ from typing import TypedDict
 
 from streams.language.fitted import LABEL_SCORE_MIN, judge
 from streams.language.lexicon import Lexicon, lexicon
+from streams.language.network import Understood
 from streams.language.patterns import Line
 from streams.language.phrases import Phrase
 from streams.language.text import Token, language_code
@@ -72,16 +73,18 @@ def sentiment(
     line: Line | None = None,
     signs: Sequence[tuple[str, float]] = (),
     parted: Parted | None = None,
+    understood: Understood | None = None,
     meaning: tuple[float, float, float] | None = None,
 ) -> Sentiment:
     """Sentiment of an utterance, given as its `tokens`, with its phrases; `line` where its `Line` has been made.
 
-    Where nobody is said to speak the text may be a written one: `signs` are its emoji (`signs_in`). `parted` and
-    `meaning` are what its parts weigh and what its vector says, where that is known (learnt.py, semantic.py).
+    Where nobody is said to speak the text may be a written one: `signs` are its emoji (`signs_in`). `parted`,
+    `understood` and `meaning` are what its parts weigh, what the network makes of it and what its vector says, where that is known
+    (learnt.py, semantic.py).
     """
     evidence = evidence_of(words, lexicon(language), line or Line(words))
     if party is not None and words:
-        return _weighed_by_party(words, language, evidence, party, phrases, parted, meaning)
+        return _weighed_by_party(words, language, evidence, party, phrases, parted, understood, meaning)
     told = [(item.said, item.weight) for item in evidence] + list(signs)
     if not told:
         return Sentiment(score=0.0, confidence=NEUTRAL_CONFIDENCE if words else 0.0, because=[])
@@ -100,9 +103,11 @@ def _weighed_by_party(
     party: str,
     phrases: Sequence[Phrase],
     parted: Parted | None,
+    understood: Understood | None,
     meaning: tuple[float, float, float] | None,
 ) -> Sentiment:
-    score, confidence, because = judge(words, language_code(language), evidence, party, phrases, parted, meaning)
+    code = language_code(language)
+    score, confidence, because = judge(words, code, evidence, party, phrases, parted, understood, meaning)
     return Sentiment(score=score, confidence=confidence, because=_quoted(said for _, said in because))
 
 

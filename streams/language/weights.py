@@ -20,7 +20,9 @@ from streams.language.parts import END, START, pair, slot_of, word_parts
 from streams.language.text import Token
 
 FOLDER = Path(__file__).parent
-SENTIMENT_FILE, PHRASES_FILE, SEMANTIC_FILE = (FOLDER / f"{name}.npz" for name in ("sentiment", "phrases", "semantic"))
+SENTIMENT_FILE, PHRASES_FILE, SEMANTIC_FILE, NETWORK_FILE = (
+    FOLDER / f"{name}.npz" for name in ("sentiment", "phrases", "semantic", "network")
+)
 ALONE, BESIDE_MEANING = "alone", "beside meaning"
 """Which weights."""
 _FILES = {ALONE: (SENTIMENT_FILE, PHRASES_FILE), BESIDE_MEANING: (SEMANTIC_FILE, SEMANTIC_FILE)}
@@ -74,12 +76,6 @@ class Parted:
         every = [*self.words, *self.pairs]
         total = _unpacked(sum([one.phrases for one in every]), len(every), len(known.categories))
         return np.asarray(total * (known.scale / self.size), dtype=np.float32)
-
-    def shares(self, category: int, categories: int) -> list[int]:
-        """What each word speaks for a category, with half of each pair that it stands in (twice, and not scaled)."""
-        own = [int(_unpacked(one.phrases, 1, categories)[category]) for one in self.words]
-        pairs = [int(_unpacked(one.phrases, 1, categories)[category]) for one in self.pairs]
-        return [2 * word + pairs[at] + pairs[at + 1] for at, word in enumerate(own)]
 
 
 @lru_cache(maxsize=16)

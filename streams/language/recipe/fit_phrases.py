@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from streams.language.catalogue import CATEGORIES
-from streams.language.learnt import LearntPhrases
 from streams.language.parts import SLOTS, parts_of, slot_of
 from streams.language.phrases import find_phrases
 from streams.language.recipe.fit_sentiment import CORPUS, FOLDS, SUITE, Labelled, folds_of, read_all, weights_of
@@ -101,19 +100,18 @@ def matched_in(items: Sequence[Labelled]) -> NDArray[np.bool_]:
     return np.array(found)
 
 
-def checked(items: Sequence[Labelled], x: sparse.csr_matrix, used: type[LearntPhrases]) -> str:
-    """Precision and recall of the patterns, of the model, and of both, each utterance judged by the other folds."""
+def checked(items: Sequence[Labelled], x: sparse.csr_matrix) -> str:
+    """Precision and recall of the patterns and of the model, each utterance judged by the other folds."""
     fold, said, matched, counts = folds_of(items), said_in(items), matched_in(items), weights_of(items)
     odds = np.zeros(said.shape)
     for number in range(FOLDS):
         other = fold != number
         odds[~other] = (x @ fit(x[other], said[other], counts[other]).T)[~other]
-    both = np.where(matched, odds >= used.keep_min, odds >= used.add_min)
-    named = (("patterns", matched), ("model", odds >= 0), ("both", both))
-    return "; ".join(f"{name} {_precision_recall(found, said)}" for name, found in named)
+    named = (("patterns", matched), ("model", odds >= 0))
+    return "; ".join(f"{name} {precision_recall(found, said)}" for name, found in named)
 
 
-def _precision_recall(found: NDArray[np.bool_], said: NDArray[np.bool_]) -> str:
+def precision_recall(found: NDArray[np.bool_], said: NDArray[np.bool_]) -> str:
     hits = int((found & said).sum())
     return f"P {hits / max(1, int(found.sum())):.3f} R {hits / max(1, int(said.sum())):.3f}"
 
@@ -132,7 +130,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for language in args.language if args.only_check else LANGUAGES:
         own = [item for item in items if item.language == language]
         x = phrase_matrix(own)
-        told = "" if args.no_check else f", cross-validated: {checked(own, x, LearntPhrases)}"
+        told = "" if args.no_check else f", cross-validated: {checked(own, x)}"
         print(f"{language}  {len(own)} utterances{told}", flush=True)
         if not args.only_check:
             content |= stored(fit(x, said_in(own), weights_of(own)), language)

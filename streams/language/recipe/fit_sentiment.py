@@ -17,6 +17,7 @@ import argparse
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -110,6 +111,19 @@ def read_all(suite: Path, corpus: Path, *, judged: bool = True) -> list[Labelled
     ]
     plain = [item for language in LANGUAGES for item in plain_of(language)]
     return [*of_suite, *plain, *read_corpus(corpus, judged=judged)]
+
+
+def mark_of(items: Sequence[Labelled]) -> str:
+    """Changes with any utterance or label."""
+    lines = sorted(
+        f"{item.language}\t{item.party}\t{item.label}\t{sorted(item.phrases)}\t{item.text}" for item in items
+    )
+    return sha256("\n".join(lines).encode()).hexdigest()[:16]
+
+
+def corpus_mark(items: Sequence[Labelled]) -> str:
+    """Changes with any utterance or label of the suite or the corpus."""
+    return mark_of([item for item in items if item.source != "plain"])
 
 
 def plain_of(language: str) -> Iterator[Labelled]:

@@ -1,0 +1,274 @@
+"""Fits `network.npz`: a small network that reads the words of an utterance in their order, all languages together.
+
+    python -m streams.language.recipe.fit_network                   # the file
+    python -m streams.language.recipe.fit_network --only-check      # cross-validation alone
+
+On the utterances of `fit_phrases.py` (the held-out part of tests/words is never read). A word is the sum of what its parts
+are; five neighbouring words together make each of 128 features, and the most and the mean of a feature over the utterance speak
+for the categories and the sentiment. In training some words are left out, some are misheard (`words_corrupt.py`), and some
+utterances are followed by another of the same speaker, whose categories then are said as well.
+Needs PyTorch (`pip install torch`), which running Vigie does not. On one core about four minutes, a fold as much.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from torch.nn import functional
+
+from streams.evaluation.words_corrupt import Corruptor
+from streams.language.catalogue import CATEGORIES
+from streams.language.network import REACH, SIDES, SLOTS, part_slots, side_of
+from streams.language.recipe.fit_phrases import precision_recall, said_in
+from streams.language.recipe.fit_sentiment import (
+    CORPUS,
+    FOLDS,
+    SUITE,
+    Labelled,
+    corpus_mark,
+    folds_of,
+    macro_f1,
+    read_all,
+    weights_of,
+)
+from streams.language.text import LANGUAGES, tidy, words_of
+from streams.language.weights import NETWORK_FILE, Floats
+
+WIDTH, FEATURES = 64, 128
+EPOCHS, BATCH, RATE, DECAY = 24, 128, 5e-3, 0.02
+JOINED, MISHEARD, LEFT_OUT = 0.4, 0.25, 0.1
+"""Shares of utterances that another follows, of those heard with recognition errors, and of words left out."""
+ERRORS = 0.12
+"""Word errors where there are some."""
+WORDS_MAX = 48
+JOIN_WORDS_MAX = 20
+FEELING = 0.5
+"""What the sentiment's loss counts beside the categories'."""
+SEED = 5
+
+
+class Network(nn.Module):  # type: ignore[misc, unused-ignore]  # untyped where PyTorch is not installed
+    """As `streams.language.network`, with what training needs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = nn.EmbeddingBag(SLOTS, WIDTH, mode="sum")
+        nn.init.normal_(self.parts.weight, std=0.05)
+        self.side = nn.Embedding(SIDES, WIDTH)
+        self.near = nn.Conv1d(WIDTH, FEATURES, REACH, padding=REACH // 2)
+        self.out = nn.Linear(2 * FEATURES + WIDTH, len(CATEGORIES) + 3)
+
+    def forward(
+        self, slots: torch.Tensor, starts: torch.Tensor, there: torch.Tensor, side: torch.Tensor
+    ) -> torch.Tensor:
+        """Log-odds of the categories, then of the three labels: (batch, categories + 3).
+
+        Args:
+            slots: of all words, one after another; `starts`, where each word's begin.
+            there: (batch, words) 1 where there is a word.
+        """
+        words = self.parts(slots, starts).view(*there.shape, WIDTH)
+        if self.training:
+            words = words * (torch.rand(*there.shape, 1) > LEFT_OUT)
+        who = self.side(side)
+        words = (functional.dropout(words, 0.2, self.training) + who[:, None]) * there[..., None]
+        found = functional.relu(self.near(words.transpose(1, 2))) * there[:, None]
+        most, mean = found.max(2).values, found.sum(2) / there.sum(1)[:, None] ** 0.5
+        return self.out(functional.dropout(torch.cat([most, mean, who], 1), 0.3, self.training))
+
+
+class Examples:
+    """Utterances as slots, and batches of them."""
+
+    def __init__(self, items: Sequence[Labelled], seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.slots: dict[tuple[str, str], list[int]] = {}
+        self.plain = [self._read(item, item.text) for item in items]
+        self.misheard = [self._read(item, text) for item, text in zip(items, misheard(items), strict=True)]
+        self.length = np.array([len(words) for words in self.plain])
+        self.side = np.array([side_of(item.language, item.party) for item in items])
+        self.said = said_in(items)
+        self.label = np.array([item.label for item in items])
+        self.counts = weights_of(items)
+
+    def _read(self, item: Labelled, text: str) -> list[list[int]]:
+        words = [token.word for token in words_of(tidy(text), item.language)][:WORDS_MAX]
+        for word in words:
+            if (item.language, word) not in self.slots:
+                self.slots[item.language, word] = part_slots(item.language, word)
+        return [self.slots[item.language, word] for word in words] or [[0]]
+
+    def epoch(self, rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+        """Batches of utterances of like length, in random order."""
+        shuffled = self.rng.permutation(rows)
+        found = []
+        for chunk in np.array_split(shuffled, len(shuffled) // (32 * BATCH) + 1):
+            chunk = chunk[np.argsort(self.length[chunk], kind="stable")]
+            found += [chunk[at : at + BATCH] for at in range(0, len(chunk), BATCH)]
+        for at in self.rng.permutation(len(found)):
+            yield found[at]
+
+    def followers(self, rows: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        short = rows[self.length[rows] < JOIN_WORDS_MAX]
+        return [short[self.side[short] == side] for side in range(SIDES)]
+
+    def training_batch(
+        self, rows: NDArray[np.int64], followers: list[NDArray[np.int64]]
+    ) -> tuple[tuple[torch.Tensor, ...], NDArray[np.bool_], NDArray[np.int64]]:
+        """The network's input, the categories and the labels (-1 where none counts)."""
+        texts, said, label = [], self.said[rows].copy(), self.label[rows].copy()
+        for at, row in enumerate(rows):
+            words = (self.misheard if self.rng.random() < MISHEARD else self.plain)[row]
+            if self.rng.random() < JOINED and self.length[row] < JOIN_WORDS_MAX:
+                other = int(self.rng.choice(followers[self.side[row]]))
+                words = words + self.plain[other] if self.rng.random() < 0.5 else self.plain[other] + words
+                said[at] |= self.said[other]
+                label[at] = -1
+            texts.append(words)
+        return self._tensors(texts, rows), said, label
+
+    def batch(self, rows: NDArray[np.int64]) -> tuple[torch.Tensor, ...]:
+        return self._tensors([self.plain[row] for row in rows], rows)
+
+    def _tensors(self, texts: list[list[list[int]]], rows: NDArray[np.int64]) -> tuple[torch.Tensor, ...]:
+        longest = max(len(words) for words in texts)
+        there = np.zeros((len(texts), longest), np.float32)
+        slots: list[int] = []
+        starts: list[int] = []
+        for at, words in enumerate(texts):
+            there[at, : len(words)] = 1
+            for word in words:
+                starts.append(len(slots))
+                slots += word
+            starts += [len(slots)] * (longest - len(words))
+        slots.append(0)  # a bag may begin at the end of the list, not behind it
+        return torch.tensor(slots), torch.tensor(starts), torch.from_numpy(there), torch.from_numpy(self.side[rows])
+
+
+def misheard(items: Sequence[Labelled]) -> list[str]:
+    """The texts with recognition errors, the same ones in every run."""
+    rng = random.Random(SEED)
+    by_language = {code: Corruptor(code, [item.text for item in items if item.language == code]) for code in LANGUAGES}
+    return [" ".join(by_language[item.language].words(item.text.split(), ERRORS, rng)[0]) for item in items]
+
+
+def fit(examples: Examples, rows: NDArray[np.int64], epochs: int, seed: int) -> Network:
+    """A network fitted on those utterances."""
+    torch.manual_seed(seed)
+    network, followers = Network(), examples.followers(rows)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
+    steps, step = epochs * len(rows) // BATCH, 0
+    for epoch in range(epochs):
+        total = 0.0
+        for batch in examples.epoch(rows):
+            step += 1
+            for group in optimizer.param_groups:
+                group["lr"] = RATE * min(1.0, step / 200) * max(0.02, 1 - step / steps)
+            given, said, label = examples.training_batch(batch, followers)
+            odds = network(*given)
+            counts = torch.from_numpy(examples.counts[batch]).float()
+            loss = functional.binary_cross_entropy_with_logits(
+                odds[:, :-3], torch.from_numpy(said).float(), reduction="none"
+            ).sum(1)
+            felt = functional.cross_entropy(odds[:, -3:], torch.from_numpy(label), ignore_index=-1, reduction="none")
+            mean = ((loss + FEELING * felt) * counts).mean()
+            optimizer.zero_grad()
+            mean.backward()
+            optimizer.step()
+            total += float(mean.detach())
+        if epoch % 8 == 7:
+            print(f"  round {epoch + 1} of {epochs}: loss {total / (len(rows) / BATCH):.3f}", flush=True)
+    network.eval()
+    return network
+
+
+def odds_of(network: Network, examples: Examples, rows: NDArray[np.int64]) -> Floats:
+    found = np.zeros((len(rows), len(CATEGORIES) + 3), np.float32)
+    order = np.argsort(examples.length[rows], kind="stable")
+    for at in range(0, len(order), 256):
+        some = order[at : at + 256]
+        found[some] = network(*examples.batch(rows[some])).detach().numpy()
+    return found
+
+
+def stored(network: Network) -> dict[str, NDArray[Any]]:
+    """What goes into the file: the parts as bytes, a scale a column; the rest as half floats."""
+    parts = network.parts.weight.detach().numpy()
+    scale = np.abs(parts).max(axis=0) / 127
+    near = network.near.weight.detach().numpy()  # (features, width, reach)
+    half = {
+        "near": near.transpose(1, 2, 0).reshape(WIDTH, REACH * FEATURES),
+        "near_bias": network.near.bias.detach().numpy(),
+        "side": network.side.weight.detach().numpy(),
+        "out": network.out.weight.detach().numpy(),
+        "out_bias": network.out.bias.detach().numpy(),
+    }
+    return {
+        "categories": np.array(CATEGORIES),
+        "parts": np.rint(parts / scale).astype(np.int8),
+        "scale": scale.astype(np.float32),
+        **{name: value.astype(np.float16) for name, value in half.items()},
+    }
+
+
+def check(items: Sequence[Labelled], examples: Examples, epochs: int, folds: Sequence[int], out: Path | None) -> None:
+    """Print precision and recall of what the network takes to be said, each utterance judged by a network of the other folds."""
+    fold = np.zeros(len(items), dtype=np.int64)
+    for language in LANGUAGES:
+        own = [at for at, item in enumerate(items) if item.language == language]
+        fold[own] = folds_of([items[at] for at in own])
+    odds = np.zeros((len(items), len(CATEGORIES) + 3), np.float32)
+    for number in folds:
+        odds[fold == number] = odds_of(
+            fit(examples, np.flatnonzero(fold != number), epochs, SEED), examples, np.flatnonzero(fold == number)
+        )
+    judged, sources = np.isin(fold, folds), np.array([item.source for item in items])
+    languages = np.array([item.language for item in items])
+    for code in LANGUAGES:
+        for kind in ("suite", "corpus"):
+            rows = judged & (languages == code) & (sources == kind)
+            felt = rows & (examples.label >= 0)
+            print(
+                f"{code} {kind} ({int(rows.sum())}): phrases {precision_recall(odds[rows, :-3] >= 0, examples.said[rows])}, "
+                f"sentiment macro-F1 {macro_f1(examples.label[felt], odds[felt, -3:].argmax(axis=1)):.3f}",
+                flush=True,
+            )
+    if out:
+        np.savez_compressed(out, allow_pickle=False, odds=odds, fold=fold)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite", type=Path, default=SUITE)
+    parser.add_argument("--corpus", type=Path, default=CORPUS)
+    parser.add_argument("--out", type=Path, default=NETWORK_FILE)
+    parser.add_argument("--only-check", action="store_true", help="cross-validate, write nothing")
+    parser.add_argument(
+        "--folds", type=int, nargs="*", default=list(range(FOLDS)), help="only with --only-check: these alone"
+    )
+    parser.add_argument("--odds", type=Path, help="only with --only-check: keep what was judged, for study")
+    parser.add_argument("--epochs", type=int, default=EPOCHS)
+    parser.add_argument("--threads", type=int, default=1, help="the weights differ a little with it")
+    args = parser.parse_args(arguments)
+    torch.set_num_threads(args.threads)
+    items = read_all(args.suite, args.corpus, judged=False)
+    examples = Examples(items, SEED)
+    print(f"{len(items)} utterances, {len(examples.slots)} words", flush=True)
+    if args.only_check:
+        check(items, examples, args.epochs, args.folds, args.odds)
+        return
+    network = fit(examples, np.arange(len(items)), args.epochs, SEED)
+    np.savez_compressed(args.out, allow_pickle=False, corpus=np.array(corpus_mark(items)), **stored(network))
+    print(f"{args.out}: {args.out.stat().st_size / 1024:.0f} KiB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""The network that reads words in their order: its arithmetic, its size, and that no text upsets it."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streams.language import network
+from streams.language.catalogue import CATEGORIES
+from streams.language.network import LABELS, REACH, SIDES, SLOTS, WORDS_MAX, part_slots, side_of, understand
+from streams.language.recipe.fit_sentiment import CORPUS, SUITE, corpus_mark, read_all
+from streams.language.text import LANGUAGES, words_of
+from streams.language.weights import FOLDER, NETWORK_FILE
+
+
+def plainly(text: str, language: str, party: str) -> np.ndarray:
+    """The same odds as written in fit_network.py, one number after another."""
+    with np.load(NETWORK_FILE, allow_pickle=False) as stored:
+        parts, scale, near, bias, side, out, out_bias = (
+            stored[name].astype(np.float64)
+            for name in ("parts", "scale", "near", "near_bias", "side", "out", "out_bias")
+        )
+    who = side[side_of(language, party)]
+    words = [
+        sum(parts[slot] * scale for slot in part_slots(language, token.word)) + who
+        for token in words_of(text, language)
+    ]
+    places = near.reshape(len(scale), REACH, len(bias))
+    found = []
+    for at in range(len(words)):
+        total = bias.copy()
+        for place in range(REACH):
+            other = at + place - REACH // 2
+            if 0 <= other < len(words):
+                total += words[other] @ places[:, place]
+        found.append(np.maximum(total, 0))
+    features = np.array(found)
+    return out @ np.concatenate([features.max(axis=0), features.sum(axis=0) / len(words) ** 0.5, who]) + out_bias
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("merci", "fr"),
+        ("passez moi votre responsable tout de suite", "fr"),
+        ("i have told three of your colleagues already and nothing", "en"),
+        ("بغيت نهضر مع المسؤول ديالك", "ar"),
+        ("vou apresentar queixa no livro de reclamações", "pt"),
+        ("me doy de baja y me paso a otra compañía hoy mismo que ya está bien hombre", "es"),
+    ],
+)
+@pytest.mark.parametrize("party", ["agent", "customer"])
+def test_the_quick_way_gives_what_the_plain_one_gives(text: str, language: str, party: str) -> None:
+    read = understand(words_of(text, language), language, party)
+    odds = [*read.categories.tolist(), *read.labels]
+    assert odds == pytest.approx(plainly(text, language, party).tolist(), abs=2e-3)
+
+
+def test_the_file_is_what_the_code_expects_and_the_fitted_files_stay_under_three_megabytes() -> None:
+    known = network.weights()
+    assert known.categories == CATEGORIES
+    assert known.parts.shape == (SLOTS, len(known.scale))
+    assert known.out.shape == (2 * len(known.bias), len(CATEGORIES) + LABELS)
+    assert known.side.shape[0] == SIDES == 2 * len(LANGUAGES)
+    assert sum((FOLDER / f"{name}.npz").stat().st_size for name in ("sentiment", "phrases", "network")) < 3_000_000
+
+
+def test_the_file_was_fitted_on_the_corpus_as_it_is() -> None:
+    with np.load(NETWORK_FILE, allow_pickle=False) as stored:
+        mark = corpus_mark(read_all(SUITE, CORPUS, judged=False))
+        assert str(stored["corpus"]) == mark, "python -m streams.language.recipe.fit_network"
+
+
+def test_the_recipe_learns_what_only_the_order_of_words_tells() -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from streams.language.recipe import fit_network
+    from streams.language.recipe.fit_sentiment import Labelled
+
+    names = ["anna", "bob", "carl", "dora", "emil", "fritz", "gina", "hans"]
+    items = [
+        Labelled(f"{one} {verb} {two}", "en", "customer", 1, "corpus", frozenset({"abuse"} if verb == order else ()))
+        for one in names
+        for two in names
+        for verb, order in (("hits not", "hits not"), ("not hits", "hits not"))
+    ]
+    examples = fit_network.Examples(items, 1)
+    rows = np.arange(len(items))
+    odds = fit_network.odds_of(fit_network.fit(examples, rows, 60, 1), examples, rows)
+    number = CATEGORIES.index("abuse")
+    assert ((odds[:, number] > 0) == examples.said[:, number]).mean() > 0.95
+
+
+def test_words_that_were_never_heard_speak_against_nothing_and_other_words_do() -> None:
+    number = CATEGORIES.index("escalation")
+    unknown = understand(words_of("zzq wvk xjy pqq kxw vvz qqj wzx", "fr"), "fr", "customer")
+    known = understand(words_of("je voudrais juste connaître le montant de la facture de mars", "fr"), "fr", "customer")
+    assert known.against[number]
+    assert float(unknown.categories[number]) > float(known.categories[number])
+
+
+def test_what_the_words_speak_for_a_category_comes_to_its_odds() -> None:
+    text = "i want to speak to your manager right now please"
+    read = understand(words_of(text, "en"), "en", "customer")
+    told = network.weights().told[side_of("en", "customer")]
+    for number, _ in enumerate(CATEGORIES):
+        assert sum(read.shares(number)) + told[number] == pytest.approx(float(read.categories[number]), abs=1e-3)
+    shares = read.shares(CATEGORIES.index("escalation"))
+    assert max(range(len(shares)), key=shares.__getitem__) in range(2, 8)
+
+
+def test_who_speaks_and_the_order_of_words_count() -> None:
+    words = words_of("thank you for holding", "en")
+    assert understand(words, "en", "agent").labels != understand(words, "en", "customer").labels
+    turned = understand(words[::-1], "en", "agent")
+    assert turned.labels != understand(words, "en", "agent").labels
+
+
+def test_a_word_is_the_same_whatever_was_read_before() -> None:
+    words = words_of("je veux résilier mon contrat", "fr")
+    network.word_gives.cache_clear()
+    first = understand(words, "fr", "customer")
+    understand(words_of("résilier non merci", "fr"), "fr", "agent")
+    again = understand(words, "fr", "customer")
+    assert first.labels == again.labels
+    assert np.array_equal(first.categories, again.categories)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(max_size=200), st.sampled_from(LANGUAGES), st.sampled_from(["agent", "customer"]))
+def test_any_text_has_finite_odds(text: str, language: str, party: str) -> None:
+    words = words_of(text, language)
+    if words:
+        read = understand(words, language, party)
+        assert np.isfinite(read.categories).all()
+        assert all(np.isfinite(read.labels))
+
+
+def test_of_a_very_long_utterance_only_the_first_words_are_read() -> None:
+    words = words_of("no " * 5000, "en")
+    assert len(understand(words, "en", "customer").found) == WORDS_MAX
