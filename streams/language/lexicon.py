@@ -39,6 +39,7 @@ class Lexicon:
     stronger: frozenset[str]
     weaker: frozenset[str]
     turns: frozenset[str]
+    """Words and pairs of words: "par contre" turns, "par" does not."""
 
     def weight(self, word: str) -> float:
         return _weight(self.language, word)
@@ -97,7 +98,7 @@ def signs_in(text: str) -> list[tuple[str, float]]:
 
 def _words(content: Mapping[str, Any], other: Mapping[str, Any], name: str) -> frozenset[str]:
     listed = f"{content.get(name, '')} {other.get(name, '')}"
-    return frozenset(token.word for token in tokens(listed))
+    return frozenset(" ".join(token.word for token in tokens(entry.replace("_", " "))) for entry in listed.split())
 
 
 @lru_cache(maxsize=50_000)

@@ -124,8 +124,12 @@ def evidence_of(words: Sequence[Token], known: Lexicon, line: Line) -> list[Evid
     found = _weighed(words, known, line)
     if not found:
         return []
-    turn = next((at for at, token in enumerate(words) if token.word in known.turns and at > 0), None)
+    turn = next((at for at in range(1, len(words)) if _turns(words, known, at)), None)
     return [_in_context(words, known, item, turn) for item in found]
+
+
+def _turns(words: Sequence[Token], known: Lexicon, at: int) -> bool:
+    return words[at].word in known.turns or f"{words[at - 1].word} {words[at].word}" in known.turns
 
 
 def _weighed(words: Sequence[Token], known: Lexicon, line: Line) -> list[tuple[int, int, float]]:
