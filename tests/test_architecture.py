@@ -52,7 +52,14 @@ def test_arrows_point_one_way(path: Path) -> None:
     if inside(name, ("audio",)):
         assert not [i for i in imports if inside(i, ("streams", "schemas"))]
     elif inside(name, ("streams",)) and not inside(name, SURFACES) and not name.endswith("command"):
+        if "recipe" in path.parts:
+            pytest.skip("the training recipe is a script, as a command is")
         assert not [i for i in imports if inside(i, SURFACES)]
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if "recipe" not in p.parts], ids=name_of)
+def test_nothing_that_runs_needs_a_recipe(path: Path) -> None:
+    assert not [i for i in imports_of(path) if "recipe" in i.split(".")]
 
 
 @pytest.mark.parametrize("path", [p for p in MODULES if inside(name_of(p), NO_CLOCK)], ids=name_of)

