@@ -117,7 +117,7 @@ def test_who_speaks_and_the_order_of_words_count() -> None:
 
 def test_a_word_is_the_same_whatever_was_read_before() -> None:
     words = words_of("je veux résilier mon contrat", "fr")
-    network.word_gives.cache_clear()
+    network.word_vector.cache_clear()
     first = understand(words, "fr", "customer")
     understand(words_of("résilier non merci", "fr"), "fr", "agent")
     again = understand(words, "fr", "customer")

@@ -7,11 +7,12 @@ else is no turn, no interruption and no feeling.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from streams.language.lexicon import MIXED_WITH
 from streams.language.patterns import Line, compile_pattern
-from streams.language.text import language_code, read_yaml, tokens
+from streams.language.text import Token, language_code, read_yaml, tokens
 
 BACKCHANNEL_WORDS_MAX = 4
 """A longer one is an answer: hesitations do not count."""
@@ -30,12 +31,18 @@ def _alone(language: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
     return re.compile(f"(?:{sources[0]}|{sources[1]})+"), re.compile(sources[1])
 
 
-def is_backchannel(text: str, language: str | None) -> bool:
-    """Whether the utterance only acknowledges ("oui", "mm hmm", "d'accord"): it does not take the floor."""
-    words = tokens(text)
+def is_backchannel(text: str, language: str | None, words: Sequence[Token] | None = None) -> bool:
+    """Whether the utterance only acknowledges ("oui", "mm hmm", "d'accord"): it does not take the floor.
+
+    Args:
+        words: its `words_of`, where they are known.
+    """
+    code = language_code(language)
+    if words is None or code == "en":  # contractions are parted there
+        words = tokens(text)
     if not 0 < len(words) <= 2 * BACKCHANNEL_WORDS_MAX:
         return False
-    either, hesitations = _alone(language_code(language))
+    either, hesitations = _alone(code)
     line = Line(words).joined()
     if either.fullmatch(line) is None:
         return False

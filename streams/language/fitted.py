@@ -62,7 +62,8 @@ def judge(
     present = features([item.weight for item in evidence], said, party)
     parted = parted or part(words, language, kind)
     own, pairs, size = parted.words, parted.pairs, parted.size
-    sums = [sum(one[1 + label] for one in (*own, *pairs)) / size for label in LABELS]
+    every = [*own, *pairs]
+    sums = [sum([one[1 + label] for one in every]) / size for label in LABELS]
     if meaning is not None:
         sums = [one + other for one, other in zip(sums, meaning, strict=True)]
     for name, value in present.items():

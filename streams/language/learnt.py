@@ -62,12 +62,7 @@ class LearntPhrases:
         parted, known = part(one.words, code, self.kind), weights(code, self.kind).phrases
         odds = odds_of(parted.phrase_sums(known) + known.dense[:, 0], known.dense[:, 1], one.party)
         understood = self._understood(one, code)
-        return replace(
-            one,
-            phrases=self._phrases(one, code, understood, odds),
-            parted=parted,
-            understood=understood,
-        )
+        return replace(one, phrases=self._phrases(one, code, understood, odds), parted=parted, understood=understood)
 
     @staticmethod
     def _understood(one: Heard, code: str) -> Understood:
@@ -84,6 +79,8 @@ class LearntPhrases:
     def _phrases(self, one: Heard, code: str, understood: Understood, odds: Floats) -> Sequence[Phrase]:
         """What the patterns found, less what is not meant, and what is meant beside it; `odds` are those of the linear model."""
         odds = np.asarray((odds + understood.categories) / 2, dtype=np.float32)
+        if odds.max() < self.add_min and not one.phrases:
+            return one.phrases
         sure = np.flatnonzero(odds >= self.add_min).tolist() if _has_enough(one) else []
         doubted = self._doubted(one, code, (odds < self.keep_min) & understood.against) if one.phrases else ()
         kept = [phrase for phrase in one.phrases if self._stands(phrase["category"], code, doubted)]

@@ -2,14 +2,14 @@
 
 A word is the sum of what its parts are (parts.py, hashed with the language); five neighbouring words together make each of 128
 features; the most and the mean of a feature over the utterance, and who speaks in which language, speak for each category and
-label. Fitted by `recipe/fit_network.py` on the project's own utterances, `network.npz`. What a word gives to the features in each
-of the five places is kept by word, so that of a known word nothing is computed twice.
+label. Fitted by `recipe/fit_network.py` on the project's own utterances, `network.npz`. What a word is, is kept by word: of a known
+word no part is fetched twice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from zlib import crc32
 
@@ -30,13 +30,13 @@ WORDS_MAX = 200
 """Of a longer utterance only the first words are read: nobody says more in one breath."""
 UNKNOWN_WORDS = 8
 """As many words has an utterance usually."""
-_KEPT_WORDS = 4096
+_KEPT_WORDS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """`parts` (slot, width) bytes times `scale` (width); `near` (width, place and feature); `side` and `told` by side: what it gives
-    to the features in each place, and to the categories and labels; `out` (2 features, categories and labels); `unknown` by side
+    """`parts` (slot, width) bytes times `scale` (width); `near` (place and width, feature); `side` and `told` by side: what it adds
+    to each word, and to the categories and labels; `out` (2 features, categories and labels); `unknown` by side
     and category: the odds of an utterance of words that were never heard."""
 
     categories: tuple[str, ...]
@@ -74,22 +74,23 @@ def weights() -> Weights:
     with np.load(NETWORK_FILE, allow_pickle=False) as stored:
         near, side, out, bias = (stored[name].astype(np.float32) for name in ("near", "side", "out", "near_bias"))
         features = len(bias)
-        by_place = (side @ near).reshape(len(side), REACH, features)
         told = side @ out[:, 2 * features :].T + stored["out_bias"].astype(np.float32)
         out = np.ascontiguousarray(out[:, : 2 * features].T)
-        nothing = np.zeros((UNKNOWN_WORDS, REACH, features), dtype=np.float32)
-        unknown = [_features(nothing + own, bias)[1] @ out + other for own, other in zip(by_place, told, strict=True)]
-        return Weights(
+        near = near.reshape(-1, REACH, features).transpose(1, 0, 2).reshape(-1, features)
+        known = Weights(
             categories=tuple(stored["categories"].tolist()),
             parts=stored["parts"],
             scale=stored["scale"],
-            near=near,
+            near=np.ascontiguousarray(near),
             bias=bias,
-            side=by_place,
+            side=side,
             told=told,
             out=out,
-            unknown=np.array(unknown)[:, :-LABELS],
+            unknown=np.zeros(0, dtype=np.float32),
         )
+    nothing = np.zeros((UNKNOWN_WORDS, side.shape[1]), dtype=np.float32)
+    unknown = [_features(nothing + own, known)[1] @ out + other for own, other in zip(side, told, strict=True)]
+    return replace(known, unknown=np.array(unknown)[:, :-LABELS])
 
 
 def side_of(language: str, party: str) -> int:
@@ -102,32 +103,37 @@ def part_slots(language: str, word: str) -> list[int]:
 
 
 @lru_cache(maxsize=_KEPT_WORDS)
-def word_gives(language: str, word: str) -> Floats:
-    """What a word gives to each feature in each place: (places, features)."""
+def word_vector(language: str, word: str) -> Floats:
+    """What a word is: (width,)."""
     known = weights()
-    vector = known.parts[part_slots(language, word)].sum(axis=0, dtype=np.float32) * known.scale
-    return np.asarray((vector @ known.near).reshape(REACH, -1))
+    return np.asarray(known.parts[part_slots(language, word)].sum(axis=0, dtype=np.float32) * known.scale)
 
 
 def understand(words: Sequence[Token], language: str, party: str) -> Understood:
     """Of an utterance with at least one word."""
     known, side = weights(), side_of(language, party)
-    given = np.array([word_gives(language, token.word) for token in words[:WORDS_MAX]])
-    given += known.side[side]
-    found, both = _features(given, known.bias)
-    odds = both @ known.out + known.told[side]
+    vectors = [word_vector(language, token.word) for token in words[:WORDS_MAX]]
+    found, both = _features(np.array(vectors) + known.side[side], known)
+    odds = both @ known.out
+    odds += known.told[side]
     negative, neutral, positive = odds[-LABELS:].tolist()
     categories = odds[:-LABELS]
     return Understood(categories, categories < known.unknown[side], (negative, neutral, positive), found)
 
 
-def _features(given: Floats, bias: Floats) -> tuple[Floats, Floats]:
-    """What each feature finds in each word, and the most and the mean of it, from what the words give it in each place."""
-    count, edge = len(given), REACH // 2
-    sums = np.zeros((count + REACH - 1, len(bias)), dtype=np.float32)
-    for place in range(REACH):
-        sums[REACH - 1 - place : REACH - 1 - place + count] += given[:, place]
-    found = sums[edge : edge + count]
-    found += bias
+def _features(words: Floats, known: Weights) -> tuple[Floats, Floats]:
+    """What each feature finds in each word, and the most and the mean of it."""
+    count, width = words.shape
+    padded = np.zeros((count + REACH - 1, width), dtype=np.float32)
+    padded[REACH // 2 : REACH // 2 + count] = words
+    # Row after row the neighbours lie side by side already: each begins one word later.
+    near = np.ndarray((count, REACH * width), np.float32, padded, 0, (padded.strides[0], padded.itemsize))
+    found = np.ascontiguousarray(near) @ known.near
+    found += known.bias
     np.maximum(found, 0, out=found)
-    return found, np.concatenate((found.max(axis=0), found.sum(axis=0) / count**0.5))
+    features = len(known.bias)
+    both = np.empty(2 * features, dtype=np.float32)
+    np.maximum.reduce(found, axis=0, out=both[:features])
+    np.add.reduce(found, axis=0, out=both[features:])
+    both[features:] *= count**-0.5
+    return found, both

@@ -103,7 +103,7 @@ class WordReader:
         words = words_of(text, language)
         line = Line(words)
         phrases, denied = match_phrases(text, words, language, party, self.catalogue, line=line)
-        return Heard(text, words, line, language, party, phrases, is_backchannel(text, language), denied)
+        return Heard(text, words, line, language, party, phrases, is_backchannel(text, language, words), denied)
 
     def _refined(self, heard: list[Heard]) -> list[Heard]:
         assert self.refiner is not None

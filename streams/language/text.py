@@ -55,8 +55,7 @@ def fold(word: str) -> str:
 
 def tokens(text: str) -> list[Token]:
     """The words of `text`, in order, with their character offsets."""
-    found = (Token(fold(match.group()), match.start(), match.end()) for match in _WORD.finditer(text))
-    return [token for token in found if token.word]
+    return [Token(word, *match.span()) for match in _WORD.finditer(text) if (word := fold(match.group()))]
 
 
 _CONTRACTED = {
