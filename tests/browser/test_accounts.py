@@ -150,9 +150,13 @@ def test_of_two_browsers_in_the_same_instant_one_has_it_and_both_show_the_same(
         come_in(page, name)
         expect(page.locator("[data-action=acknowledge]")).to_be_visible()
         expect(page.locator(".log, .box-log")).to_have_count(1)
+    # Neither has heard of the other: both requests leave before either answer comes, at one moment of the clock that both have.
+    moment = next(iter(pages.values())).evaluate("Date.now() + 3000")
     for page in pages.values():
-        # Neither has heard of the other: both requests leave before either answer comes.
-        page.evaluate("setTimeout(() => document.querySelector('[data-action=acknowledge]').click(), 500)")
+        page.evaluate(
+            "at => { setTimeout(() => document.querySelector('[data-action=acknowledge]').click(), at - Date.now()) }",
+            moment,
+        )
     late = {}
     for name, page in pages.items():
         expect(page.locator(".toast")).to_be_visible()
