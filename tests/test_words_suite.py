@@ -315,6 +315,7 @@ def test_the_command_prints_a_table_of_every_language(capsys: pytest.CaptureFixt
     assert main(["eval", "--words", "--part", "heldout"]) == 0
     shown = capsys.readouterr().out
     assert all(f"│ {language} " in shown for language in LANGUAGES)
-    # Of one or two words a category's name may hold one.
-    assert not any(item.text in shown for item in SUITES["heldout"] if len(item.text.split()) > 2)
+    for category in CATEGORIES:  # the name of the weakest is shown, and may hold a short text
+        shown = shown.replace(category, "")
+    assert not any(item.text in shown for item in SUITES["heldout"])
     assert main(["eval", "--words", "--part", "heldout", "--show-failures"]) == 2

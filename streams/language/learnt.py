@@ -22,7 +22,7 @@ from streams.language.lexicon import MIXED_WITH
 from streams.language.network import Understood, understand
 from streams.language.phrases import Phrase
 from streams.language.text import LANGUAGES, language_code
-from streams.language.weights import ALONE, Floats, part, weights
+from streams.language.weights import ALONE, Floats, Parted, part, weights
 
 if TYPE_CHECKING:
     from streams.language.reading import Heard
@@ -59,8 +59,8 @@ class LearntPhrases:
 
     def _by_parts(self, one: Heard) -> Heard:
         code = language_code(one.language)
-        parted, known = part(one.words, code, self.kind), weights(code, self.kind).phrases
-        odds = odds_of(parted.phrase_sums(known) + known.dense[:, 0], known.dense[:, 1], one.party)
+        parted = part(one.words, code)
+        odds = _linear_odds(parted, code, one.party)
         understood = self._understood(one, code)
         return replace(one, phrases=self._phrases(one, code, understood, odds), parted=parted, understood=understood)
 
@@ -98,8 +98,7 @@ class LearntPhrases:
         """The categories of which a match is not believed: of Darija in a call of another language, not in Arabic either."""
         guest = MIXED_WITH.get(code)
         if guest == "ar" and against.any() and any(is_darija(token.word) for token in one.words):
-            known, parted = weights(guest, ALONE).phrases, part(one.words, guest, ALONE)
-            linear = odds_of(parted.phrase_sums(known) + known.dense[:, 0], known.dense[:, 1], one.party)
+            linear = _linear_odds(part(one.words, guest), guest, one.party)
             against = against & (linear + self._understood(one, guest).categories < 2 * self.keep_min)
         return set(np.flatnonzero(against).tolist())
 
@@ -110,6 +109,11 @@ class LearntPhrases:
 def _has_enough(one: Heard) -> bool:
     """Whether there are words enough to tell what no pattern matches; figures are not."""
     return len({token.word for token in one.words if not token.word.isdecimal()}) >= WORDS_MIN
+
+
+def _linear_odds(parted: Parted, code: str, party: str | None) -> Floats:
+    known = weights(code).phrases
+    return odds_of(parted.phrase_sums(known) + known.dense[:, 0], known.dense[:, 1], party)
 
 
 def odds_of(sums: Floats, agent: Floats, party: str | None) -> Floats:
