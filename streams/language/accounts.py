@@ -44,8 +44,15 @@ class Ibans:
             return ""
         if word in around.numbers.joiners and before_number and self._two_letters(at):
             return ""  # "p t e cinquenta"
+        for named in (at, at - 1):  # "f comme france"
+            letter = self.words[around.beside(named - 1, -1)].word if named > 0 else ""
+            if self._is_as(named) and len(letter) == 1 and around.word(named + 1)[:1] == letter:
+                return ""
         spelled = around.is_letters(around.beside(at - 1, -1)) or around.is_letters(around.beside(at + 1, 1))
         return letter_of(word) if spelled else word.upper()
+
+    def _is_as(self, at: int) -> bool:
+        return self.around.word(at) in self.around.known.credentials.as_in
 
     def _two_letters(self, at: int) -> bool:
         second = self.around.beside(at - 1, -1)

@@ -33,6 +33,7 @@ SPELLED_MAX = 4
 """Letters in a row inside a number ("n w b k"); more are words."""
 COPULA_LETTERS = {"pt": ("e", "o", "a"), "en": ("s",), "es": ("y",), "fr": ("y",)}
 """What is left of "é" and "it's": in front of a spelled number they are no letter of it."""
+APOSTROPHES = ("'", "’")
 LETTER_SAID = frozenset(("letra", "letter", "lettre", "con", "com", "avec", "y", "la", "حرف"))
 
 
@@ -67,6 +68,8 @@ class Around:
         word = self.word(at)
         if not word or word in self.numbers.hesitations or self.numbers.begins(word):
             return False
+        if len(word) == 1 and self.text[self.words[at].end : self.words[at].end + 1] in APOSTROPHES:
+            return False  # "c'est"
         return (len(word) == 1 and word.isalpha()) or word in LETTER_NAMES
 
     def beside(self, at: int, step: int) -> int:

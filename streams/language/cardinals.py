@@ -36,6 +36,8 @@ class _Cardinal:
             return self._word(self.at), False, 1
         at = self._said(self.at)
         word = self._word(at)
+        if at > self.at and self.known.values.get(word) == 1 and self._word(at + 1) in self.known.units:
+            return "", False, 0  # "soixante dix euh une seconde"
         if word in self.known.joiners:
             after = self._said(at + 1)
             follows = self._word(after)

@@ -33,7 +33,9 @@ class CredentialWords:
         self.breaks, self.never = words("breaks", main), words("never", main)
         self.small, self.signs = words("small", main), words("signs", main)
         every = [content["all"]]
-        self.negated, self.persons, self.beside = words("negated", every), words("persons", every), words("with", every)
+        # In Darija "ma" is "not"; in French it is "my".
+        self.negated = words("negated", every) - (frozenset() if codes[0] == "ar" else {"ma"})
+        self.persons, self.beside = words("persons", every), words("with", every)
         self.noting, self.as_in, self.keys = words("noting", every), words("as_in", every), words("keys", every)
         self.counted, self.about, self.of_my = words("counted", every), words("about", every), words("of_my", every)
         self.patterns = {

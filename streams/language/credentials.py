@@ -21,6 +21,7 @@ TELLING = ("words", "letting", "topics", "asking", "knowing", "named", "stated")
 """Without one of these, where no thing is named, nothing is a value."""
 _MIXED = re.compile(r"[^\W\d_]\d")
 """A letter before a figure, in one word."""
+_OWN, _OF = frozenset(["mon", "ma", "mes", "notre", "my", "our", "mi", "meu", "minha"]), ("de", "of", "do", "da")
 _OBJECTS = frozenset(["it", "ca", "me", "se"])
 FOLLOWED_REACH_MAX = 3
 RARE_DIGITS_MAX = 6
@@ -142,11 +143,15 @@ class Credentials(Values):
                 if secret is None:
                     secret = self._directly(start, end) or self._further(end)
                     secret = None if secret is not None and at is not None and secret.last >= at else secret
-                if secret:
+                if secret and not self._is_whose(secret.first):
                     yield secret
         for end in self.spans("words").values():
             if self.is_strange(end) and (secret := self.value(end)):
                 yield secret
+
+    def _is_whose(self, at: int) -> bool:
+        """Whether this tells whose name it is, and not the name: "c'est le nom de | ma nourrice"."""
+        return self.around.word(at) in _OWN and self.around.word(at - 1) in _OF and at > 1
 
     def _sentence(self, at: int) -> Secret | None:
         """A secret sentence about somebody: "la phrase secrète c'est il pleut sur nantes"."""

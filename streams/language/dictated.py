@@ -46,6 +46,10 @@ class Dictated:
         last = found[-1] if found else None
         if last is None or last.kind not in _WHOLE or self.quantities.measured(run) or self.quantities.is_moment(run):
             return []
+        if run.first == run.last and self.around.word(run.first) in self.around.numbers.articles:
+            behind = self.around.word(run.last + 1)
+            if behind and behind not in self.around.numbers.continues:
+                return []  # "finit par 4471 c'est une visa"
         gap = range(last.last + 1, run.first)
         short = all(part.digits and len(part.digits) <= 4 for part in run.parts)
         if not short or len(gap) > REST_WORDS_MAX or (near is not None and near.first > last.last):

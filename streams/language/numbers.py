@@ -164,8 +164,9 @@ def _closed(parts: list[Group], bridges: list[int], words: Sequence[Token], know
         last, after = parts[-1], words[parts[-1].last + 1].word
         between = [words[at].word for at in range(parts[-2].last + 1, last.first)]
         article = last.first == last.last and words[last.first].word in known.articles
-        if article and any(word not in known.hesitations for word in between) and after not in known.fillers:
-            parts = parts[:-1]  # "… 14315 é um american express"
+        paused = any(word not in known.hesitations for word in between) and after not in known.fillers
+        if article and (paused or (between and after in known.repairs)):
+            parts = parts[:-1]  # "… 14315 é um american express", "… 70 euh une seconde"
     return [NumberRun(tuple(parts), tuple(at for at in bridges if at < len(parts)))]
 
 
@@ -301,6 +302,9 @@ def _repeated(words: Sequence[Token], at: int, count: int, known: NumberWords) -
         return None
     last, word = said[1]
     digit = str(known.values.get(word, written_digits(word)))
+    if article and len(digit) == 2 and known.begins(word):  # "deux fois le dix neuf"
+        last, digit, _ = read_cardinal(words, last, known)
+        return Group(at, last, digit * count, digit * count, True) if len(digit) == 2 else None
     behind = said[2][1] if len(said) > 2 else ""
     measured = behind in known.units or behind in known.hundred or behind in known.thousand
     beside = known.begins(behind) or (at > 0 and known.begins(words[at - 1].word))

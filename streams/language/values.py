@@ -66,10 +66,16 @@ class Values:
     def _is_idle(self, at: int) -> bool:
         """Whether a value does not end in this word: "8461 in as the code"."""
         word = self.around.word(at)
+        if self._ends_number(at) or (self.around.word(at - 1) == "d" and not self.is_letter(at - 1)):
+            return False  # "vingt et un", "d'or"
         little = len(word) == 2 and word in self.known.never
         return (
             little or word in self.around.numbers.hesitations or (word in self.known.small and not self.is_letter(at))
         )
+
+    def _ends_number(self, at: int) -> bool:
+        """Whether this is the last word of a number said in several."""
+        return any(part.first < at == part.last for run in self.around.runs for part in run.parts)
 
     @cached_property
     def stops(self) -> frozenset[int]:
