@@ -11,6 +11,9 @@ from streams.language.numbers import number_groups
 
 _IBAN_START = re.compile(r"[A-Z]$|[A-Z]{2}$|[A-Z]{2}\d$|[A-Z]{2}\d\d$|$")
 
+_NO_WORDS = frozenset(("FR", "GB", "PT", "TN", "SN", "CM"))
+"""Countries whose letters are no word in any of our languages, as "ma", "es" and "de" are."""
+
 
 class Ibans:
     """Two letters, two digits and what follows, joined word by word until the check digits agree.
@@ -78,6 +81,8 @@ class Ibans:
             return len(following) == 1 and atom + following in IBAN_COUNTRIES
         if len(atom) > 2:
             return atom[:2] in IBAN_COUNTRIES and atom[2:3].isdigit()
+        if atom in _NO_WORDS:
+            return True
         return atom in IBAN_COUNTRIES and any(a.kind in ("iban", "account") for a in self.around.announced)
 
     def _valid_end(self, index: int) -> int | None:

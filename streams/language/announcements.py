@@ -132,7 +132,7 @@ class Announcements:
 
     def heat(self, words: Sequence[Token]) -> int:
         """NUMBER, NOUN, AT and ENTRY, joined, as far as any of the words may be part of one; 0: there is no secret here."""
-        found = run = 0
+        found = run = longest = 0
         seen = self._seen
         for token in words:
             known = seen.get(token.word)
@@ -142,8 +142,9 @@ class Announcements:
                 continue
             found |= heat
             run = run + 1 if heat & _ARTICLE else run if heat & _PAUSE else 0
-            if run >= ARTICLES_RUN:
-                found |= NUMBER
+            longest = max(longest, run)
+        if longest >= ARTICLES_RUN or (longest > 1 and found & NOUN):
+            found |= NUMBER
         if found & _MAYBE_AT and found & _DOT:
             found |= AT
         if found & _VERB and found & _HINT:

@@ -64,7 +64,7 @@ def number_words(language: str | None) -> NumberWords:
         for name, size in (("thousand", 1000), ("million", 1_000_000)):
             thousand |= {word: size for word in _folded(part[name]) if not (foreign and word in excluded)}
         hundred |= {word for word in _folded(part["hundred"]) if not (foreign and word in excluded)}
-        units |= _folded(part["units"])
+        units |= _folded(part["units"]) - (excluded if foreign else frozenset())
         months |= _folded(part["months"])
     return NumberWords(
         values=values,

@@ -187,11 +187,12 @@ class Passwords:
                 if not start <= at < end
             ):
                 continue
+            named = end
             end = next((last for first, last in known.spans(known.belonging, self.around.line) if first == end), end)
             at = self.around.said(end)
             if at >= len(words) or (at == len(words) - 1 and words[at].word in _ADDRESSES):
                 continue  # "my password uh wait", "your password sir"
-            bare = len(words) <= PASSWORD_WORDS_MAX + 2 and self.around.said(0) >= start - 1
+            bare = len(words) - max(0, end - named) <= PASSWORD_WORDS_MAX + 2 and self.around.said(0) >= start - 1
             if bare and at < len(words) and not self._is_vague(at):
                 return at
             at = self._after_copula(end)

@@ -93,7 +93,7 @@ class Quantities:
             return True
         if self._is_list(run):
             return True
-        if near is None or near.kind != "open" or run.first - near.end > 3:
+        if near is None or near.kind != "open" or run.first - near.end > 3 or near.first > run.first:
             return False
         short_phone = kind == "phone" and run.digits_max <= 8
         return (kind == "number" or short_phone) and run.digits_max <= 12
