@@ -187,6 +187,9 @@ class Announcements:
         """What excuses a number is understood when misheard, too: "comptear"."""
         if len(word) <= FUZZY_CHARS_MIN or self._is_common(word):
             return word
+        for cut in range(FUZZY_CHARS_MIN + 1, len(word) - 1):  # "compteurje": two words written as one
+            if word[:cut] in self.open.literals and self._is_common(word[cut:]):
+                return word[:cut]
         return next((self._near_open[short] for short in _shortened(word) if short in self._near_open), word)
 
     def _noun(self, word: str) -> str | None:
