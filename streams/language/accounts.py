@@ -28,6 +28,7 @@ class Ibans:
         self.ends: list[int] = []
         if not around.runs:
             return
+        self._named = any(self._is_as(at) for at in range(len(self.words)))
         groups = {group.first: group for group in number_groups(around.words, around.numbers)}
         at = 0
         while at < len(self.words):
@@ -47,8 +48,8 @@ class Ibans:
             return ""
         if word in around.numbers.joiners and before_number and self._two_letters(at):
             return ""  # "p t e cinquenta"
-        for named in (at, at - 1):  # "f comme france"
-            letter = self.words[around.beside(named - 1, -1)].word if named > 0 else ""
+        for named in (at, at - 1) if self._named else ():  # "f comme france"
+            letter = around.word(around.beside(named - 1, -1))
             if self._is_as(named) and len(letter) == 1 and around.word(named + 1)[:1] == letter:
                 return ""
         spelled = around.is_letters(around.beside(at - 1, -1)) or around.is_letters(around.beside(at + 1, 1))

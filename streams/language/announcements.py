@@ -108,6 +108,7 @@ class Announcements:
         self._plain |= self.credentials.nouns | self.credentials.verbs | self.credentials.hints
         self._numbers = number_words(codes[0])
         self._codes = codes
+        self.french = codes[0] == "fr"
         # "Com" is "with" in Portuguese.
         self._tails = frozenset(("net", "org") if codes[0] == "pt" else ("com", "net", "org"))
         self._near = {short: noun for noun in sorted(self.nouns) for short in _shortened(noun)}
@@ -142,7 +143,8 @@ class Announcements:
                 continue
             found |= heat
             run = run + 1 if heat & _ARTICLE else run if heat & _PAUSE else 0
-            longest = max(longest, run)
+            if run > longest:
+                longest = run
         if longest >= ARTICLES_RUN or (longest > 1 and found & NOUN):
             found |= NUMBER
         if found & _MAYBE_AT and found & _DOT:

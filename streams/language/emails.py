@@ -173,8 +173,8 @@ def _is_inside(
     """Whether a word that would end an address is part of one here: a letter among letters, "tiret du six", "vinte e um"."""
     word, left = words[place].word, words[place - 1].word if place else ""
     right = words[place + 1].word if place + 1 < at else ""
-    if numbers.begins(word) and (numbers.begins(left) or left in numbers.joiners):
-        return True
+    if numbers.begins(word) and (numbers.begins(left) or left in numbers.joiners or numbers.begins(right) or not right):
+        return True  # "moreau un cinq arobase"
     if word in numbers.joiners and numbers.begins(left) and numbers.begins(right):
         return True
     if right in known.link and word not in known.dot:
@@ -183,6 +183,9 @@ def _is_inside(
         return True
     if left in known.link and left not in known.dot and right:
         return True
+    initial = known.french and text[words[place].start : words[place].end].lower() == "a"  # "à" is written otherwise
+    if initial and len(right) > 2 and right not in known.stops and (not left or left in _IS or left in known.email.nouns):
+        return True  # "c'est a lefevre arobase"
     if text[max(0, words[place].start - 1) : words[place].start] in _APOSTROPHES:
         return False  # "it's"
     letters = [other for other in (left, right) if len(other) == 1 and other.isalpha()]
