@@ -86,6 +86,33 @@ def test_every_kind_is_there_often_enough(language: str) -> None:
         ("es", "mi cuota vence el dieciocho", None),
         ("fr", "point de vente arobase je sais pas ce que c'est", None),
         ("en", "my password is very simple dandelion", "my password is very simple [password]"),
+        ("fr", "le mot de sécurité c'est karim quarante et un", "le mot de sécurité c'est [password]"),
+        ("fr", "mon mot de passe c'est palmier d'or", "mon mot de passe c'est [password]"),
+        ("fr", "ma phrase secrète c'est le chat dort sur le toit", "ma phrase secrète c'est [password]"),
+        ("fr", "le cause de mon compte c'est quatre vingt deux zéro sept", "le cause de mon compte c'est [code]"),
+        ("fr", "mon code c'est 4137 mes je ne suis pas sûre", "mon code c'est [code] mes je ne suis pas sûre"),
+        ("fr", "ma ligne c'est 662 84 29 36 poste douze", "ma ligne c'est [phone] poste douze"),
+        ("fr", "elle finit par 4471 c'est une visa", "elle finit par [card] c'est une visa"),
+        ("fr", "c'est bon 1374 1976", "c'est bon [phone]"),
+        ("fr", "le bon de livraison 1374 1976", None),
+        (
+            "fr",
+            "le portable zéro sept soixante dix huit quarante et un deux fois le dix neuf",
+            "le portable [phone]",
+        ),
+        (
+            "fr",
+            "c'est zéro sept soixante douze zéro cinq vingt neuf je voulais dire trente cinquante neuf",
+            "c'est [number]",
+        ),
+        ("fr", "iban f comme france r comme robert 76 3000 3597 4784 6486 8230 751", "iban [iban]"),
+        ("fr", "c'est a lefevre arobase outlook point com", "c'est [email]"),
+        ("fr", "mon mail moreau un cinq arobase laposte point net", "mon mail [email]"),
+        ("fr", "conformément à la loi zéro neuf zéro huit vous disposez d'un droit", None),
+        ("fr", "mon fils passe ses examens en ligne", None),
+        ("fr", "ma prochaine étape c'est niamey", None),
+        ("fr", "la photo au dos c'est marqué deux cent grammes", None),
+        ("fr", "au compteurje lis deux trois huit un sept", None),
     ],
 )
 def test_forms(language: str, text: str, redacted: str | None) -> None:
@@ -106,6 +133,26 @@ def test_a_password_comes_after_a_pause_behind_its_announcement() -> None:
         out += redactor.push({"text": "c'est hirondelle", "start_ms": 2_500, "end_ms": 4_000, "language": "fr"})
         out += redactor.flush(None)
         assert [record["text"] for record in out] == [announced, "c'est [password]"]
+
+
+@pytest.mark.parametrize(
+    ("begun", "ended"),
+    [
+        ("je commence quarante quarante huit vous me dites", "zéro sept vingt huit quatre vingt seize treize"),
+        ("bon alors 5145 je vous laisse noter", "la suite 2249 9704 0861"),
+        ("notez cinquante et un trente deux vous y êtes", "oui donc vingt neuf cinquante et un trente cinq dix neuf"),
+        (
+            "la carte quarante neuf soixante dix euh une seconde elle est dans mon sac",
+            "soixante zéro quatre quatre vingt cinq cinquante et un soixante dix neuf cinquante deux",
+        ),
+    ],
+)
+def test_what_is_said_while_a_card_is_noted_does_not_end_it(begun: str, ended: str) -> None:
+    redactor = Redactor(language="fr")
+    out = redactor.push({"text": begun, "start_ms": 0, "end_ms": 3_000, "language": "fr"})
+    out += redactor.push({"text": ended, "start_ms": 3_800, "end_ms": 7_000, "language": "fr"})
+    out += redactor.flush(None)
+    assert ["[" in str(record["text"]) for record in out] == [True, True]
 
 
 def test_ones_and_hesitations_alone_may_begin_a_number() -> None:

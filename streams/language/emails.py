@@ -184,7 +184,12 @@ def _is_inside(
     if left in known.link and left not in known.dot and right:
         return True
     initial = known.french and text[words[place].start : words[place].end].lower() == "a"  # "à" is written otherwise
-    if initial and len(right) > 2 and right not in known.stops and (not left or left in _IS or left in known.email.nouns):
+    if (
+        initial
+        and len(right) > 2
+        and right not in known.stops
+        and (not left or left in _IS or left in known.email.nouns)
+    ):
         return True  # "c'est a lefevre arobase"
     if text[max(0, words[place].start - 1) : words[place].start] in _APOSTROPHES:
         return False  # "it's"
