@@ -84,13 +84,18 @@ def test_weights_in_use_are_those_of_the_fit() -> None:
     ("language", "category", "text", "quote"),
     [
         ("en", "waiting", "you answered just as i'd given up hope forty minutes", "hope forty minutes"),
-        ("fr", "repeated_contact", "nous avons échangé par courriel avec votre service paie", "échangé par courriel"),
+        (
+            "fr",
+            "repeated_contact",
+            "j'ai laissé mes coordonnées sur votre répondeur avant hier",
+            "mes coordonnées sur votre répondeur",
+        ),
         ("ar", "cancellation", "عشر سنين وأنا معاكم وها هو اليوم اللخر عيا ليا الكونط", "الكونط"),
         ("pt", "hearing_trouble", "ó menina fale mais para o bocal que eu sou dura de ouvido", "fale mais"),
         (
             "es",
             "repeated_contact",
-            "hoy hace un mes de mi primera llamada deberíamos soplar una vela",
+            "hoy hace un mes de mi primera llamada y le traigo la tarta",
             "primera llamada",
         ),
     ],

@@ -60,7 +60,7 @@ def test_the_file_is_what_the_code_expects_and_the_fitted_files_stay_under_three
     known = network.weights()
     assert known.categories == CATEGORIES
     assert known.parts.shape == (SLOTS, len(known.scale))
-    assert known.out.shape == (2 * len(known.bias), len(CATEGORIES) + LABELS)
+    assert known.out.shape == (2 * known.side.shape[1] // REACH, len(CATEGORIES) + LABELS)
     assert known.side.shape[0] == SIDES == 2 * len(LANGUAGES)
     assert sum((FOLDER / f"{name}.npz").stat().st_size for name in ("sentiment", "phrases", "network")) < 3_000_000
 
@@ -117,7 +117,7 @@ def test_who_speaks_and_the_order_of_words_count() -> None:
 
 def test_a_word_is_the_same_whatever_was_read_before() -> None:
     words = words_of("je veux résilier mon contrat", "fr")
-    network.word_vector.cache_clear()
+    network.word_features.cache_clear()
     first = understand(words, "fr", "customer")
     understand(words_of("résilier non merci", "fr"), "fr", "agent")
     again = understand(words, "fr", "customer")

@@ -103,10 +103,26 @@ SITUATIONS = {
 }
 
 
+SAYS_SOMETHING_ELSE = {
+    "what's your name and your employee number",
+    "donnez-moi votre nom et votre matricule",
+    "i will tell all my friends to avoid {company}",
+    "je dirai à tous mes amis d'éviter {company}",
+    "j'ai gardé tous les courriels comme preuve",
+    "can you talk more slowly english isn't my mother tongue",
+    "parlez moins vite le français n'est pas ma langue maternelle",
+    "your circus is {badadj} i tell you",
+    "quel cirque c'est {badadj} chez vous",
+    "on tourne en rond depuis {month}",
+    "hi {firstname} it's me again from {street}",
+    "bonjour {firstname} c'est encore moi madame {lastname}",
+}
+"""What the corpus files under a situation, and the labelling guide (tests/words/README.md) under no category or another one."""
+
+
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_the_corpus_is_recognised_with_few_false_positives(language: str) -> None:
-    """In-sample: the lists were written with these sentences in view. A regression test, not an evaluation. Of what is labelled by
-    the situation alone ("i will tell all my friends to avoid you") the fitted models take some back."""
+    """In-sample: the lists were written with these sentences in view. A regression test, not an evaluation."""
     shared = Path(os.environ.get("VIGIE_SHARED", Path(__file__).parents[2] / "shared" / "data"))
     corpus = shared.parent / "demo-model" / "corpus.yaml"
     if not corpus.is_file():
@@ -118,6 +134,7 @@ def test_the_corpus_is_recognised_with_few_false_positives(language: str) -> Non
         for party, situations in content["sentences"][language].items()
         for situation, texts in situations.items()
         for text in texts
+        if text not in SAYS_SOMETHING_ELSE
     ]
     said = [(party, situation, categories(text, language, party)) for party, situation, text in rows]
     # The corpus calls regulators and the press a legal threat; the rule of that name takes both.
@@ -129,6 +146,5 @@ def test_the_corpus_is_recognised_with_few_false_positives(language: str) -> Non
         wanted = ("agent" if category == "greeting" else "customer", situation)
         positives = [category in found for party, where, found in said if (party, where) == wanted]
         negatives = [category in found for party, where, found in said if (party, where) != wanted]
-        # Half of what stands there as mild abuse ("is this your first day") insults nobody.
-        assert sum(positives) >= (0.5 if category == "abuse" else 0.75) * len(positives), category
+        assert sum(positives) >= 0.8 * len(positives), category
         assert sum(negatives) <= 3, category

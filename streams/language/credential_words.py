@@ -5,10 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
-from streams.language.text import Line, Token, compile_patterns, fold, read_yaml
+from streams.language.text import Line, Token, compile_patterns, fold, read_yaml, vocabulary
 
 PATTERNS = (
     "things", "frees", "words", "is", "choosing", "entering", "being", "asking", "named", "knowing", "letting", "opening",
@@ -41,7 +40,7 @@ class CredentialWords:
         self.patterns = {
             name: compile_patterns([str(line) for part in own for line in part[name]]) for name in PATTERNS
         }
-        self._plain = [_vocabulary(code) for code in codes[:2]]
+        self._plain = [vocabulary(code) for code in codes[:2]]
 
     def concerns(self, words: Sequence[Token]) -> bool:
         """Whether anything of this may stand in these words: true of few."""
@@ -67,12 +66,6 @@ class CredentialWords:
             return len(word) < 3 or any(_begins(words, word, exactly=True) for words in self._plain)
         stem = word[: max(STEM_MIN, len(word) * 3 // 4)]
         return any(_begins(words, stem) for words in self._plain)
-
-
-@lru_cache(maxsize=8)
-def _vocabulary(code: str) -> tuple[str, ...]:
-    """The words of ordinary calls, sorted."""
-    return tuple((Path(__file__).parent / "vocabulary" / f"{code}.txt").read_text(encoding="utf-8").split())
 
 
 def _begins(words: tuple[str, ...], stem: str, exactly: bool = False) -> bool:

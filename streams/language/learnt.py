@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ from streams.language.identify import is_darija
 from streams.language.lexicon import MIXED_WITH
 from streams.language.network import Understood, understand
 from streams.language.phrases import Phrase
-from streams.language.text import LANGUAGES, language_code
+from streams.language.text import LANGUAGES, language_code, vocabulary
 from streams.language.weights import ALONE, Floats, Parted, part, weights
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 
 WORDS_MIN = 3
+FAMILIAR_SHARE = 0.4
+"""Ordinary words among all of an utterance, from which on it is in the language that it is said to be in."""
 
 
 class LearntPhrases:
@@ -36,12 +39,13 @@ class LearntPhrases:
 
     Attributes:
         add_min: log-odds from which on a category is said though no pattern matches.
-        keep_min: log-odds below which a pattern's match is taken back, if the words speak against it: more than words that the
-            network does not know, such as those of another language in the midst of this one.
+        keep_min: log-odds below which a pattern's match is taken back; `keep_named_min` of the categories `named`, in whose patterns
+            stand words that are hardly said of anything else, and which have more ways to be said than the models have heard.
     """
 
     kind = ALONE
-    add_min, keep_min = 0.6, -3.5
+    add_min, keep_min, keep_named_min = 0.3, -2.5, -3.5
+    named = frozenset({"abuse", "cancellation", "regulator_press"})
 
     def __init__(self, catalogue: Catalogue) -> None:
         bundled = set(default_catalogue().entries)
@@ -49,6 +53,9 @@ class LearntPhrases:
         self._numbers = {
             category: at for at, category in enumerate(weights(LANGUAGES[0], self.kind).phrases.categories)
         }
+        self._keep_min = np.array(
+            [self.keep_named_min if category in self.named else self.keep_min for category in self._numbers]
+        )
         self._order = {category: number for number, category in enumerate(catalogue.categories)}
         self._touched = {(entry.category, entry.language) for entry in own}
         self._parties = _parties(entry for entry in catalogue.entries if entry in bundled)
@@ -62,7 +69,7 @@ class LearntPhrases:
         parted = part(one.words, code)
         odds = _linear_odds(parted, code, one.party)
         understood = self._understood(one, code)
-        return replace(one, phrases=self._phrases(one, code, understood, odds), parted=parted, understood=understood)
+        return one._replace(phrases=self._phrases(one, code, understood, odds), parted=parted, understood=understood)
 
     @staticmethod
     def _understood(one: Heard, code: str) -> Understood:
@@ -78,11 +85,12 @@ class LearntPhrases:
 
     def _phrases(self, one: Heard, code: str, understood: Understood, odds: Floats) -> Sequence[Phrase]:
         """What the patterns found, less what is not meant, and what is meant beside it; `odds` are those of the linear model."""
-        odds = np.asarray((odds + understood.categories) / 2, dtype=np.float32)
-        if odds.max() < self.add_min and not one.phrases:
+        both = (odds + understood.categories) / 2
+        sure = [number for number, value in enumerate(both.tolist()) if value >= self.add_min]
+        if not sure and not one.phrases:
             return one.phrases
-        sure = np.flatnonzero(odds >= self.add_min).tolist() if _has_enough(one) else []
-        doubted = self._doubted(one, code, (odds < self.keep_min) & understood.against) if one.phrases else ()
+        sure = sure if _has_enough(one) else []
+        doubted = self._doubted(one, code, both < self._keep_min, understood) if one.phrases else ()
         kept = [phrase for phrase in one.phrases if self._stands(phrase["category"], code, doubted)]
         if not sure and len(kept) == len(one.phrases):
             return one.phrases
@@ -94,16 +102,32 @@ class LearntPhrases:
         kept.sort(key=lambda phrase: (phrase["start"], self._order[phrase["category"]]))
         return kept
 
-    def _doubted(self, one: Heard, code: str, against: NDArray[np.bool_]) -> Collection[int]:
-        """The categories of which a match is not believed: of Darija in a call of another language, not in Arabic either."""
+    def _doubted(self, one: Heard, code: str, unlikely: NDArray[np.bool_], understood: Understood) -> Collection[int]:
+        """The categories of which a match is not believed. Words of another language speak against nothing; Darija in the midst of
+        another language must be unlikely in Arabic, too."""
+        if not unlikely.any():
+            return ()
+        if not _is_familiar(one, code):
+            unlikely = unlikely & understood.against
         guest = MIXED_WITH.get(code)
-        if guest == "ar" and against.any() and any(is_darija(token.word) for token in one.words):
+        if guest == "ar" and any(is_darija(token.word) for token in one.words):
             linear = _linear_odds(part(one.words, guest), guest, one.party)
-            against = against & (linear + self._understood(one, guest).categories < 2 * self.keep_min)
-        return set(np.flatnonzero(against).tolist())
+            unlikely = unlikely & (linear + self._understood(one, guest).categories < 2 * self._keep_min)
+        return set(np.flatnonzero(unlikely).tolist())
 
     def _stands(self, category: str, code: str, doubted: Collection[int]) -> bool:
         return self._numbers.get(category) not in doubted or (category, code) in self._touched
+
+
+def _is_familiar(one: Heard, code: str) -> bool:
+    """Whether enough of the words are ordinary ones of the language."""
+    known = _ordinary_words(code)
+    return sum(token.word in known for token in one.words) >= FAMILIAR_SHARE * len(one.words)
+
+
+@lru_cache(maxsize=8)
+def _ordinary_words(code: str) -> frozenset[str]:
+    return frozenset(vocabulary(code))
 
 
 def _has_enough(one: Heard) -> bool:

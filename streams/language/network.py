@@ -2,8 +2,9 @@
 
 A word is the sum of what its parts are (parts.py, hashed with the language); five neighbouring words together make each of 128
 features; the most and the mean of a feature over the utterance, and who speaks in which language, speak for each category and
-label. Fitted by `recipe/fit_network.py` on the project's own utterances, `network.npz`. What a word is, is kept by word: of a known
-word no part is fetched twice.
+label. Fitted by `recipe/fit_network.py` on the project's own utterances, `network.npz`. What a word adds to the features of its
+neighbours is worked out once a word and kept in whole units, so that an utterance of known words costs sums and no large product,
+and comes to the same whatever was read before.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from streams.language.parts import word_parts
 from streams.language.text import LANGUAGES, Token
 from streams.language.weights import NETWORK_FILE, Floats
 
-SLOTS = 1 << 14
+SLOTS = 1 << 15
 """All languages share them."""
 REACH = 5
 """Neighbouring words that a feature sees."""
@@ -30,20 +31,24 @@ WORDS_MAX = 200
 """Of a longer utterance only the first words are read: nobody says more in one breath."""
 UNKNOWN_WORDS = 8
 """As many words has an utterance usually."""
-_KEPT_WORDS = 50_000
+UNIT = 1 / 1024
+"""What a word adds to a feature is kept in steps of it, up to 32 either way."""
+_KEPT_WORDS = 16_384
+"""Of 1.3 kB each: of every side in five languages 1,600, which are nine in ten of what is said."""
+Units = NDArray[np.int16]
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """`parts` (slot, width) bytes times `scale` (width); `near` (place and width, feature); `side` and `told` by side: what it adds
-    to each word, and to the categories and labels; `out` (2 features, categories and labels); `unknown` by side
-    and category: the odds of an utterance of words that were never heard."""
+    """`parts` (slot, width) bytes times `scale` (width); `near` (width, place and feature); `side` (side, place and feature) and
+    `told` (side, categories and labels): what each side adds to every word's features, their biases among it, and to the odds;
+    `out` (2 features, categories and labels) by unit; `unknown` by side and category: the odds of an utterance of words that were
+    never heard."""
 
     categories: tuple[str, ...]
     parts: NDArray[np.int8]
     scale: Floats
     near: Floats
-    bias: Floats
     side: Floats
     told: Floats
     out: Floats
@@ -76,21 +81,21 @@ def weights() -> Weights:
         features = len(bias)
         told = side @ out[:, 2 * features :].T + stored["out_bias"].astype(np.float32)
         out = np.ascontiguousarray(out[:, : 2 * features].T)
-        near = near.reshape(-1, REACH, features).transpose(1, 0, 2).reshape(-1, features)
+        by_side = side @ near
+        middle = REACH // 2 * features  # each feature has its middle on a word
+        by_side[:, middle : middle + features] += bias
         known = Weights(
             categories=tuple(stored["categories"].tolist()),
             parts=stored["parts"],
             scale=stored["scale"],
-            near=np.ascontiguousarray(near),
-            bias=bias,
-            side=side,
+            near=near,
+            side=by_side,
             told=told,
-            out=out,
+            out=out * np.float32(UNIT),
             unknown=np.zeros(0, dtype=np.float32),
         )
-    nothing = np.zeros((UNKNOWN_WORDS, side.shape[1]), dtype=np.float32)
-    unknown = [_features(nothing + own, known)[1] @ out + other for own, other in zip(side, told, strict=True)]
-    return replace(known, unknown=np.array(unknown)[:, :-LABELS])
+    nothing = [_features([_units(own)] * UNKNOWN_WORDS)[1] for own in known.side]
+    return replace(known, unknown=(np.array(nothing) @ known.out + told)[:, :-LABELS])
 
 
 def side_of(language: str, party: str) -> int:
@@ -103,17 +108,22 @@ def part_slots(language: str, word: str) -> list[int]:
 
 
 @lru_cache(maxsize=_KEPT_WORDS)
-def word_vector(language: str, word: str) -> Floats:
-    """What a word is: (width,)."""
+def word_features(language: str, party: str, word: str) -> Units:
+    """What a word of that side adds to each feature, by the place where it stands in the feature's reach: (places * features,)."""
     known = weights()
-    return np.asarray(known.parts[part_slots(language, word)].sum(axis=0, dtype=np.float32) * known.scale)
+    vector = known.parts[part_slots(language, word)].sum(axis=0, dtype=np.float32) * known.scale
+    return _units(vector @ known.near + known.side[side_of(language, party)])
+
+
+def _units(added: Floats) -> Units:
+    most = np.iinfo(np.int16).max
+    return np.asarray(np.rint(added / UNIT).clip(-most, most), dtype=np.int16)
 
 
 def understand(words: Sequence[Token], language: str, party: str) -> Understood:
     """Of an utterance with at least one word."""
     known, side = weights(), side_of(language, party)
-    vectors = [word_vector(language, token.word) for token in words[:WORDS_MAX]]
-    found, both = _features(np.array(vectors) + known.side[side], known)
+    found, both = _features([word_features(language, party, token.word) for token in words[:WORDS_MAX]])
     odds = both @ known.out
     odds += known.told[side]
     negative, neutral, positive = odds[-LABELS:].tolist()
@@ -121,17 +131,16 @@ def understand(words: Sequence[Token], language: str, party: str) -> Understood:
     return Understood(categories, categories < known.unknown[side], (negative, neutral, positive), found)
 
 
-def _features(words: Floats, known: Weights) -> tuple[Floats, Floats]:
-    """What each feature finds in each word, and the most and the mean of it."""
-    count, width = words.shape
-    padded = np.zeros((count + REACH - 1, width), dtype=np.float32)
-    padded[REACH // 2 : REACH // 2 + count] = words
-    # Row after row the neighbours lie side by side already: each begins one word later.
-    near = np.ndarray((count, REACH * width), np.float32, padded, 0, (padded.strides[0], padded.itemsize))
-    found = np.ascontiguousarray(near) @ known.near
-    found += known.bias
+def _features(words: list[Units]) -> tuple[Floats, Floats]:
+    """What each feature finds in each word, in units, and the most and the mean of it."""
+    count, features = len(words), len(words[0]) // REACH
+    around = [np.zeros(REACH // 2 * REACH * features, dtype=np.int16)]
+    by_place = np.concatenate(around + words + around, dtype=np.float32)
+    row, place = by_place.itemsize * REACH * features, by_place.itemsize * features
+    # A feature at a word sums up what each neighbour adds from its place: one row and one place further each.
+    neighbours = np.ndarray((count, REACH, features), np.float32, by_place, 0, (row, row + place, by_place.itemsize))
+    found = np.add.reduce(neighbours, axis=1)
     np.maximum(found, 0, out=found)
-    features = len(known.bias)
     both = np.empty(2 * features, dtype=np.float32)
     np.maximum.reduce(found, axis=0, out=both[:features])
     np.add.reduce(found, axis=0, out=both[features:])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from audio.errors import VigieError
 from streams.language.backchannels import is_backchannel
@@ -23,8 +23,7 @@ from streams.language.text import Token, words_of
 from streams.language.weights import Parted
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """One utterance as an engine sees it: redacted text, its tokens and phrases, and who says it."""
 
     text: str

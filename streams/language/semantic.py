@@ -8,7 +8,7 @@ labelled. The sentiment has the vector beside its evidence too. Weights:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -88,9 +88,8 @@ class Semantics(LearntPhrases):
         phrases = [*meant, *self._alike(one, {phrase["category"] for phrase in meant}, code, vector)]
         phrases.sort(key=lambda phrase: (phrase["start"], self._order[phrase["category"]]))
         negative, neutral, positive = (fitted().feelings[code] @ vector).tolist()
-        return replace(
-            one, phrases=phrases, parted=parted, understood=understood, meaning=(negative, neutral, positive)
-        )
+        meaning = negative, neutral, positive
+        return one._replace(phrases=phrases, parted=parted, understood=understood, meaning=meaning)
 
     def _alike(self, one: Heard, said: set[str], code: str, vector: Floats) -> list[Phrase]:
         """What is like a user's examples: all of the utterance."""

@@ -28,7 +28,7 @@ ALONE, BESIDE_MEANING = "alone", "beside meaning"
 _FILES = {ALONE: (SENTIMENT_FILE, PHRASES_FILE), BESIDE_MEANING: (SEMANTIC_FILE, SEMANTIC_FILE)}
 _LIFT = 1 << 14
 """What makes the sum of a word's weights positive; a hundred thousand such sums still fit into a lane."""
-_LANE = np.dtype("<u4")
+_LANE = np.dtype("<i4")
 Floats = NDArray[np.float32]
 
 
@@ -73,9 +73,9 @@ class Parted:
 
     def phrase_sums(self, known: PhraseWeights) -> Floats:
         """By category."""
-        every = [*self.words, *self.pairs]
-        total = _unpacked(sum([one.phrases for one in every]), len(every), len(known.categories))
-        return np.asarray(total * (known.scale / self.size), dtype=np.float32)
+        packed = sum([one.phrases for one in self.words]) + sum([one.phrases for one in self.pairs])
+        total = _unpacked(packed, len(self.words) + len(self.pairs), len(known.categories))
+        return np.multiply(total, known.scale / self.size, dtype=np.float32)
 
 
 @lru_cache(maxsize=16)
@@ -125,7 +125,6 @@ def _packed(rows: NDArray[np.int8]) -> int:
     return int.from_bytes((rows.sum(axis=0, dtype=np.int64) + _LIFT).astype(_LANE).tobytes(), "little")
 
 
-def _unpacked(packed: int, count: int, categories: int) -> NDArray[np.int64]:
+def _unpacked(packed: int, count: int, categories: int) -> NDArray[np.int32]:
     """The sums by category of `count` integers that were added up."""
-    lanes = np.frombuffer(packed.to_bytes(categories * _LANE.itemsize, "little"), dtype=_LANE)
-    return lanes.astype(np.int64) - count * _LIFT
+    return np.frombuffer(packed.to_bytes(categories * _LANE.itemsize, "little"), dtype=_LANE) - count * _LIFT

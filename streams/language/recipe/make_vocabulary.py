@@ -3,7 +3,7 @@
     python -m streams.language.recipe.make_vocabulary
 
 They are the words of this project's own utterances: the training corpus beside this file, the phrase catalogues, and what
-holds no secret in the development part of tests/words (the held-out part is never read), as far as they come up five times or
+holds no secret in the development part of tests/words (the held-out part is never read), as far as they come up eight times or
 more: a rare word may well be somebody's password. Redaction asks whether a word is one of them where it must tell what
 somebody typed from talk about typing.
 """
@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parents[1] / "vocabulary"
 CORPUS = Path(__file__).parent / "corpus"
 SUITE = Path("tests/words/dev")
 PHRASES = Path(__file__).parents[1] / "phrases"
-TIMES_MIN = 5
+TIMES_MIN = 8
 
 
 def texts(language: str) -> Iterator[str]:
