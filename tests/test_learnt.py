@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from streams.language import analyse
 from streams.language.catalogue import default_catalogue
 from streams.language.learnt import _run
-from streams.language.parts import SLOTS
+from streams.language.parts import SLOTS, pair, slot_of, word_parts
 from streams.language.phrases import find_phrases
 from streams.language.reading import WordReader, load_reader
 from streams.language.recipe import fit_phrases
@@ -189,3 +189,12 @@ def test_packed_sums_are_the_sums(words: list[str]) -> None:
     parted, known = part(words_of(text, "en"), "en"), weights("en").phrases
     row = fit_phrases.parts_matrix([Labelled(text, "en", "customer", 1, "", frozenset())])
     assert parted.phrase_sums(known) == pytest.approx((row @ (known.slots.astype(float) * known.scale))[0], abs=1e-3)
+
+
+def test_the_packed_sums_of_a_hundred_thousand_words_still_fit() -> None:
+    parted, known = part(words_of("a " * 100_000, "en"), "en"), weights("en").phrases
+    assert np.isfinite(parted.phrase_sums(known)).all()
+    words = sum(known.slots[slot].astype(np.int64) for slot in map(slot_of, word_parts("a", "en"))) * 100_000
+    pairs = known.slots[slot_of(pair("a", "a"))].astype(np.int64) * 99_999
+    ends = known.slots[slot_of(pair("^", "a"))].astype(np.int64) + known.slots[slot_of(pair("a", "$"))]
+    assert parted.phrase_sums(known) == pytest.approx((words + pairs + ends) * known.scale / parted.size, rel=1e-3)

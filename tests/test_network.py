@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 
 from streams.language import network
 from streams.language.catalogue import CATEGORIES
-from streams.language.network import LABELS, REACH, SIDES, SLOTS, WORDS_MAX, part_slots, side_of, understand
+from streams.language.network import (
+    LABELS,
+    REACH,
+    SIDES,
+    SLOTS,
+    WORDS_MAX,
+    part_slots,
+    side_of,
+    understand,
+    word_features,
+)
 from streams.language.recipe.fit_sentiment import CORPUS, SUITE, corpus_mark, read_all
 from streams.language.text import LANGUAGES, words_of
 from streams.language.weights import FOLDER, NETWORK_FILE
@@ -138,3 +148,11 @@ def test_any_text_has_finite_odds(text: str, language: str, party: str) -> None:
 def test_of_a_very_long_utterance_only_the_first_words_are_read() -> None:
     words = words_of("no " * 5000, "en")
     assert len(understand(words, "en", "customer").found) == WORDS_MAX
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_word_of_the_corpus_adds_fits_into_its_units(language: str) -> None:
+    lines = (CORPUS / f"{language}.txt").read_text(encoding="utf-8").splitlines()[::11]
+    words = {token.word for line in lines for token in words_of(line.split("\t")[2], language)}
+    most = max(int(np.abs(word_features(language, "customer", word)).max()) for word in words)
+    assert most < np.iinfo(np.int16).max

