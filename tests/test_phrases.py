@@ -103,21 +103,8 @@ SITUATIONS = {
 }
 
 
-SAYS_SOMETHING_ELSE = {
-    "what's your name and your employee number",
-    "donnez-moi votre nom et votre matricule",
-    "i will tell all my friends to avoid {company}",
-    "je dirai à tous mes amis d'éviter {company}",
-    "j'ai gardé tous les courriels comme preuve",
-    "can you talk more slowly english isn't my mother tongue",
-    "parlez moins vite le français n'est pas ma langue maternelle",
-    "your circus is {badadj} i tell you",
-    "quel cirque c'est {badadj} chez vous",
-    "on tourne en rond depuis {month}",
-    "hi {firstname} it's me again from {street}",
-    "bonjour {firstname} c'est encore moi madame {lastname}",
-}
-"""What the corpus files under a situation, and the labelling guide (tests/words/README.md) under no category or another one."""
+LABELLED_OTHERWISE = {"on tourne en rond depuis {month}", "bonjour {firstname} c'est encore moi madame {lastname}"}
+"""Left out: on the first the writers of our utterances disagree; the second, a greeting there, is a repeated contact by our guide."""
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
@@ -134,7 +121,7 @@ def test_the_corpus_is_recognised_with_few_false_positives(language: str) -> Non
         for party, situations in content["sentences"][language].items()
         for situation, texts in situations.items()
         for text in texts
-        if text not in SAYS_SOMETHING_ELSE
+        if text not in LABELLED_OTHERWISE
     ]
     said = [(party, situation, categories(text, language, party)) for party, situation, text in rows]
     # The corpus calls regulators and the press a legal threat; the rule of that name takes both.

@@ -32,9 +32,9 @@ WORDS_MAX = 200
 UNKNOWN_WORDS = 8
 """As many words has an utterance usually."""
 UNIT = 1 / 768
-"""What a word adds to a feature is kept in steps of it, up to 42 either way; the most that a word of the corpus adds is 41."""
+"""What a word adds to a feature is kept in steps of it, up to 42 either way: no word of the corpus adds more."""
 _KEPT_WORDS = 16_384
-"""Of 1.6 kB each: of every side in five languages 1,600, which are nine in ten of what is said."""
+"""Of 1.6 kB each: 1,600 of every side in five languages."""
 Units = NDArray[np.int16]
 
 

@@ -5,8 +5,8 @@
 
 On the utterances of `fit_phrases.py` (the held-out part of tests/words is never read). A word is the sum of what its parts
 are; five neighbouring words together make each of 128 features, and the most and the mean of a feature over the utterance speak
-for the categories and the sentiment. In training some words are left out, some are misheard (`words_corrupt.py`), and some
-utterances are followed by another of the same speaker, whose categories then are said as well.
+for the categories and the sentiment. In training some words and some parts of words are left out, some words are misheard
+(`words_corrupt.py`), and some utterances are followed by another of the same speaker, whose categories then are said as well.
 Needs PyTorch (`pip install torch`), which running Vigie does not. On one core some fifteen minutes, a fold nearly as much.
 """
 
