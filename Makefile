@@ -12,7 +12,7 @@ demo: $(READY)
 	$(BIN)/vigie demo --out demo-out
 
 test: check
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --max-worker-restart 2
 
 check: lint types
 
