@@ -48,6 +48,8 @@ FOLDS = 5
 SEED = 3
 ALIKE_MIN = 0.5
 """Shared words among all words of two utterances from which on they are near-duplicates."""
+AT_ONCE = 500
+"""Utterances compared with all others at once: all with all would take gigabytes."""
 LOOSENESS = 4.0
 """`C` of the regression; flat between 2 and 8 in cross-validation."""
 DENSE = 0.7
@@ -203,11 +205,15 @@ def groups_of(items: Sequence[Labelled]) -> NDArray[np.int64]:
     ends = np.cumsum([0, *(len(words) for words in said)])
     columns = [number[word] for words in said for word in words]
     has = sparse.csr_matrix((np.ones(len(columns)), columns, ends), shape=(len(items), len(number)))
-    shared = sparse.coo_matrix(has @ has.T)
-    size = np.diff(ends)
-    alike = shared.data / (size[shared.row] + size[shared.col] - shared.data) >= ALIKE_MIN
-    edges = np.ones(int(alike.sum())), (shared.row[alike], shared.col[alike])
-    graph = sparse.csr_matrix(edges, shape=shared.shape)
+    size, rows, others = np.diff(ends), [], []
+    for start in range(0, len(items), AT_ONCE):
+        shared = sparse.coo_matrix(has[start : start + AT_ONCE] @ has.T)
+        row = shared.row + start
+        alike = shared.data / (size[row] + size[shared.col] - shared.data) >= ALIKE_MIN
+        rows.append(row[alike])
+        others.append(shared.col[alike])
+    first, second = np.concatenate(rows), np.concatenate(others)
+    graph = sparse.csr_matrix((np.ones(len(first)), (first, second)), shape=(len(items), len(items)))
     return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
 
 
