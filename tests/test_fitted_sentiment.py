@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -74,3 +76,16 @@ def test_any_text_of_a_party_has_a_score_and_words_of_its_own(text: str, languag
     assert 0 <= felt["confidence"] <= 1
     if label_of(felt["score"]) != "neutral":
         assert felt["because"]
+
+
+def test_near_duplicates_are_found_without_comparing_all_with_all_at_once() -> None:
+    """Twenty words in all, so that every utterance shares some with every other."""
+    rng = np.random.default_rng(1)
+    texts = [" ".join(f"w{word}" for word in rng.choice(20, 12, replace=False)) for _ in range(3_000)]
+    items = [recipe.Labelled(text, "en", "customer", 1, "corpus") for text in [*texts, "quite another thing", texts[0]]]
+    tracemalloc.start()
+    groups = recipe.groups_of(items)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert groups[0] == groups[-1] != groups[-2]
+    assert peak < 200e6, "nine million pairs of utterances take more"

@@ -124,6 +124,21 @@ def test_what_only_sounds_alike_is_taken_back(language: str, party: str, categor
 
 
 @pytest.mark.parametrize(
+    ("party", "text", "categories"),
+    [
+        ("agent", "taisez vous et laissez moi finir", {"abuse"}),
+        ("agent", "patientez un instant je regarde ça pour vous", {"waiting", "help_offer"}),
+        ("customer", "ça coupe vous pouvez redire", {"hearing_trouble"}),
+        ("customer", "vraiment le gars qui a installé ça mérite dix sur dix", set()),
+    ],
+)
+def test_a_french_utterance_of_an_arabic_call_is_understood_as_french(
+    party: str, text: str, categories: set[str]
+) -> None:
+    assert said(text, "ar", party) == said(text, "fr", party) == categories
+
+
+@pytest.mark.parametrize(
     ("category", "text"),
     [
         ("escalation", "bghit nhder m3a lmas2oul dyalkom"),

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 WORDS_MIN = 3
 FAMILIAR_SHARE = 0.4
 """Ordinary words of three letters or more among all of an utterance, from which on its words may speak against a match."""
+GUEST_SHARE = 0.6
+"""Ordinary words of the language that is mixed in, from which on an utterance with fewer of its own is understood in that one."""
 
 
 class LearntPhrases:
@@ -66,10 +68,14 @@ class LearntPhrases:
 
     def _by_parts(self, one: Heard) -> Heard:
         code = language_code(one.language)
-        parted = part(one.words, code)
-        odds = _linear_odds(parted, code, one.party)
-        understood = self._understood(one, code)
-        return one._replace(phrases=self._phrases(one, code, understood, odds), parted=parted, understood=understood)
+        parted, understood = part(one.words, code), self._understood(one, code)
+        spoken = _spoken(one, code)
+        if spoken == code:
+            phrases = self._phrases(one, code, understood, _linear_odds(parted, code, one.party))
+        else:
+            odds = _linear_odds(part(one.words, spoken), spoken, one.party)
+            phrases = self._phrases(one, spoken, self._understood(one, spoken), odds)
+        return one._replace(phrases=phrases, parted=parted, understood=understood)
 
     @staticmethod
     def _understood(one: Heard, code: str) -> Understood:
@@ -119,10 +125,23 @@ class LearntPhrases:
         return self._numbers.get(category) not in doubted or (category, code) in self._touched
 
 
+def _spoken(one: Heard, code: str) -> str:
+    """The language of the utterance: this one, or the one that is mixed with it, if its words are that one's."""
+    guest = MIXED_WITH.get(code)
+    if guest is None:
+        return code
+    others = _ordinary(one, guest)
+    return guest if others >= GUEST_SHARE * len(one.words) and others > _ordinary(one, code) else code
+
+
 def _is_familiar(one: Heard, code: str) -> bool:
     """Whether enough of the words are ordinary ones of the language."""
+    return _ordinary(one, code) >= FAMILIAR_SHARE * len(one.words)
+
+
+def _ordinary(one: Heard, code: str) -> int:
     known = _ordinary_words(code)
-    return sum(token.word in known for token in one.words) >= FAMILIAR_SHARE * len(one.words)
+    return sum(token.word in known for token in one.words)
 
 
 @lru_cache(maxsize=8)
