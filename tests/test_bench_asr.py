@@ -99,11 +99,13 @@ def test_a_run_on_the_demonstration_model_tells_all_and_writes_the_capacity(
     noise = np.random.default_rng(1).standard_normal(20_000).astype(np.float32) * 0.05
     speech = Speech([Utterance("c", "agent", "en", 2_000, 2_600, noise)], {"c": 5_000}, {("c", "agent"): "hello"})
     save_speech(speech, tmp_path / "speech.npz")
-    arguments = ["bench", "asr", "--speech", str(tmp_path / "speech.npz"), "--rounds", "1", "--only", "c,d", "--json"]
+    arguments = ["bench", "asr", "--speech", str(tmp_path / "speech.npz"), "--rounds", "1", "--only", "c,d,e", "--json"]
     assert main([*arguments, "--out", str(tmp_path / "capacity.json")]) == 0
     (result,) = json.loads(capsys.readouterr().out)
     assert result["differences"] == []
-    assert set(result["outcomes"]) == {"c", "d"}
+    assert set(result["outcomes"]) == {"c", "d", "e"}
+    assert set(result["latencies"]) == set(result["capacity"]) == {"c", "d"}, "an encoder tells nobody anything"
+    assert result["outcomes"]["e"]["cpu_s"] > 0
     assert result["capacity"]["d"] >= result["capacity"]["c"]
     assert json.loads((tmp_path / "capacity.json").read_text())["calls"] == result["capacity"]["d"]
 

@@ -30,7 +30,9 @@ from streams.bench.queueing import LOADS, Latency, Server, calls_carried, latenc
 from streams.bench.sizes import SIZES, write_model
 from streams.bench.speech import Speech, Utterance
 
-CONTENDER_NAMES = ("a", "b", "b-side", "c", "d")
+CONTENDER_NAMES = ("a", "b", "b-side", "c", "d", "e")
+NOT_LIVE = ("b-side", "e")
+"""One begins when a call is over, the other never tells a word."""
 UTTERANCES = {"tiny": 112, "base": 48, "small": 16, "medium": 8, "large-v3-turbo": 6}
 """On a CPU, so that a run ends before the coffee is cold."""
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -116,8 +118,8 @@ def measure_model(
         _throughput(result, plan, utterances, asked, told)
         _compare(result, speech, utterances)
         for contender in asked.only:
-            if contender == "b-side":
-                continue  # it begins when a call is over
+            if contender in NOT_LIVE:
+                continue
             told(f"{name}: {contender}, latency under load")
             server = _server(result, plan, contender, utterances, asked)
             full = server.calls_full(speech)
@@ -209,7 +211,7 @@ def _together(ours: Ours, batch: list[Request], servers: int, each: int = 2) -> 
 
 def _compare(result: Result, speech: Speech, utterances: Sequence[Utterance]) -> None:
     """Texts of (a) against (c), and what each got wrong of what was said, where the model is one that hears."""
-    texts = {name: outcome.texts for name, outcome in result.outcomes.items() if name != "b-side"}
+    texts = {name: outcome.texts for name, outcome in result.outcomes.items() if name not in NOT_LIVE}
     if "a" in texts and "c" in texts:
         pairs = enumerate(zip(texts["a"], texts["c"], strict=True))
         result.differences = [(at, one, other) for at, (one, other) in pairs if one != other]
@@ -260,7 +262,7 @@ def write_capacity(path: Path, result: Result, asked: Asked) -> None:
 def _apart(plan: Plan, contender: str, function: Callable[..., Any], *arguments: Any) -> Any:
     if plan.device == "cuda":
         return function(*arguments)  # a context on the device takes seconds: one process does
-    threads = 1 if contender in ("c", "d") else plan.cores
+    threads = 1 if contender in ("c", "d", "e") else plan.cores
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     with _environment({name: str(threads) for name in THREAD_VARIABLES}):

@@ -36,7 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch", metavar="N", type=int, default=None, help="utterances of a batch (default: 8; cuda 32)"
     )
-    parser.add_argument("--only", metavar="LIST", default="a,b,b-side,c,d", help="which to compare (default: all)")
+    parser.add_argument(
+        "--only",
+        metavar="LIST",
+        default="a,b,b-side,c,d",
+        help="which to compare (default: all but e, the encoder alone)",
+    )
     parser.add_argument(
         "--utterances", metavar="N", type=int, default=0, help="of the speech (default: as time allows)"
     )

@@ -20,7 +20,7 @@ from audio.whisper.batcher import BatchSettings
 from audio.whisper.decoder import BatchDecoder
 from audio.whisper.gates import GateSettings
 from audio.whisper.request import Request, TranscriberSettings, Transcript
-from audio.whisper.windows import WindowSettings
+from audio.whisper.windows import WHOLE_FRAMES, WindowSettings
 from streams.bench.speech import Utterance
 
 OPEN_GATES = GateSettings(
@@ -211,25 +211,55 @@ def ours(plan: Plan) -> Callable[[Sequence[Utterance]], list[str]]:
         size = mine.settings.batch.size_max
         batches = [places[at : at + size] for places in groups.values() for at in range(0, len(places), size)]
         texts = [""] * len(requests)
-        lock = threading.Lock()
 
-        def work() -> None:
-            while True:
-                with lock:
-                    if not batches:
-                        return
-                    places = batches.pop()
-                for at, transcript in zip(places, mine.run([requests[i] for i in places]), strict=True):
-                    texts[at] = transcript.text
+        def work(places: list[int]) -> None:
+            for at, transcript in zip(places, mine.run([requests[i] for i in places]), strict=True):
+                texts[at] = transcript.text
 
-        threads = [threading.Thread(target=work) for _ in range(mine.settings.workers)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        _shared(batches, work, mine.settings.workers)
         return texts
 
     return run
+
+
+def encoder(plan: Plan) -> Callable[[Sequence[Utterance]], list[str]]:
+    """(e) The encoder alone, over 30 s for each utterance, a worker a core: whatever decodes from such a window costs more."""
+    import ctranslate2
+    import numpy as np
+
+    mine = Ours(load(plan, shared=True), plan)
+    model = mine.decoder.model
+
+    def encode(utterance: Utterance) -> None:
+        features = model.feature_extractor(np.ascontiguousarray(utterance.samples, np.float32))[:, :WHOLE_FRAMES]
+        window = np.zeros((1, mine.decoder.n_mels, WHOLE_FRAMES), np.float32)
+        window[0, :, : features.shape[1]] = features
+        model.model.encode(ctranslate2.StorageView.from_array(window))
+
+    def run(utterances: Sequence[Utterance]) -> list[str]:
+        _shared(list(utterances), encode, mine.settings.workers)
+        return [""] * len(utterances)
+
+    return run
+
+
+def _shared(jobs: list[Any], work: Callable[[Any], None], workers: int) -> None:
+    """Do all of them, from the last to the first, in so many threads."""
+    lock = threading.Lock()
+
+    def run() -> None:
+        while True:
+            with lock:
+                if not jobs:
+                    return
+                job = jobs.pop()
+            work(job)
+
+    threads = [threading.Thread(target=run) for _ in range(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def _options(model: Any, plan: Plan, utterances: int) -> dict[str, Any]:
@@ -257,6 +287,7 @@ CONTENDERS: dict[str, Callable[[Plan], Callable[[Sequence[Utterance]], list[str]
     "b-side": pipeline_sides,
     "c": ours,
     "d": ours,
+    "e": encoder,
 }
 LABELS = {
     "a": "(a) WhisperModel.transcribe, each utterance",
@@ -264,6 +295,7 @@ LABELS = {
     "b-side": "(b) BatchedInferencePipeline, each call side",
     "c": "(c) Vigie, window of 30 s",
     "d": "(d) Vigie, short windows",
+    "e": "(e) the encoder alone, window of 30 s",
 }
 
 

@@ -46,5 +46,5 @@ def _ratios(result: Result) -> list[str]:
         mine, theirs = result.outcomes[one], result.outcomes[other]
         return f"({one}) is {theirs.wall_s / mine.wall_s:.1f} times ({other}) ({theirs.cpu_s / mine.cpu_s:.1f} by CPU time)"
 
-    told = [times("c", "b"), times("d", "a"), times("d", "b"), times("d", "b-side")]
+    told = [times("c", "b"), times("d", "a"), times("d", "b"), times("d", "b-side"), times("e", "b")]
     return ["; ".join(text for text in told if text) + "."] if any(told) else []
