@@ -11,6 +11,7 @@ READY := $(VENV)/.ready
 demo: $(READY)
 	$(BIN)/vigie demo --out demo-out
 
+# A worker that had to be ended is replaced twice: a test that hangs each time must not hold the run for an hour.
 test: check
 	$(BIN)/pytest -n 2 --dist loadfile --max-worker-restart 2
 

@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 
 from audio.whisper.batcher import BatchSettings
+from audio.whisper.decoder import BatchDecoder
+from audio.whisper.transcriber import DEMO_FOLDER
+from audio.whisper.windows import DEMO_WINDOWS
 from streams.bench.asr import word_errors
+from streams.bench.contenders import Plan, measure
 from streams.bench.queueing import Server, calls_carried, latency, percentile, simulate
 from streams.bench.sizes import write_model
 from streams.bench.speech import Arrival, Speech, Utterance, live_arrivals, load_speech, save_speech
@@ -105,9 +109,28 @@ def test_a_run_on_the_demonstration_model_tells_all_and_writes_the_capacity(
     assert result["differences"] == []
     assert set(result["outcomes"]) == {"c", "d", "e"}
     assert set(result["latencies"]) == set(result["capacity"]) == {"c", "d"}, "an encoder tells nobody anything"
-    assert result["outcomes"]["e"]["cpu_s"] > 0
     assert result["capacity"]["d"] >= result["capacity"]["c"]
     assert json.loads((tmp_path / "capacity.json").read_text())["calls"] == result["capacity"]["d"]
+
+
+def test_the_encoder_alone_encodes_the_whole_window_of_every_utterance(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes: list[tuple[int, ...]] = []
+    monkeypatch.setattr(BatchDecoder, "encode", lambda _, window: shapes.append(window.shape))
+    plan = Plan(str(DEMO_FOLDER), "cpu", "int8", 2, DEMO_WINDOWS, None, suppress_default=False, batch_size=2)
+    samples = np.zeros(20_000, np.float32)
+    speech = [Utterance("c", "agent", "en", 0, 1_250, samples) for _ in range(5)]
+    assert measure("e", plan, speech, warm=0).texts == [""] * 5
+    assert sorted(shapes) == [(1, 80, 3_000), (2, 80, 3_000), (2, 80, 3_000)]
+
+
+def test_what_a_worker_raises_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("no memory left")
+
+    monkeypatch.setattr(BatchDecoder, "encode", broken)
+    plan = Plan(str(DEMO_FOLDER), "cpu", "int8", 2, DEMO_WINDOWS, None, suppress_default=False)
+    with pytest.raises(RuntimeError, match="no memory"):
+        measure("e", plan, [Utterance("c", "agent", "en", 0, 1_250, np.zeros(20_000, np.float32))], warm=0)
 
 
 @pytest.mark.parametrize("arguments", [["--sizes", "huge"], ["--only", "z"]])

@@ -96,7 +96,7 @@ class BatchDecoder:
         window = np.zeros((len(rows), self.n_mels, key.frames), np.float32)
         for at, row in enumerate(rows):
             window[at, :, : row.frames] = row.features[:, : row.frames]
-        encoded = self._encode(window)
+        encoded = self.encode(window)
         self._tell_languages(rows, requests, encoded)
         for row in rows:
             row.prompt = self._prompt(row.language, key)
@@ -105,7 +105,7 @@ class BatchDecoder:
             request = requests[row.owner]
             ran_away = len(row.tokens) >= row.budget < max(other.budget for other in rows)
             if ran_away or row.fault in TRY_AGAIN:
-                self._try_again(row, _Kept(encoded, window, at, self._encode), key, request, ran_away)
+                self._try_again(row, _Kept(encoded, window, at, self.encode), key, request, ran_away)
         if key.words:
             self._align([(at, row) for at, row in enumerate(rows) if not row.fault], encoded, len(rows))
         return [self._joined([row for row in rows if row.owner == owner]) for owner in range(len(requests))]
@@ -124,13 +124,14 @@ class BatchDecoder:
             rows.append(_Row(owner, features[:, start : start + count], count, seconds, min(budget, TOKENS_MAX)))
         return rows
 
-    def _encode(self, window: Float32Array) -> Any:
-        """Encoder output of all windows. On a CPU one after another: together they would not fit its caches."""
+    def encode(self, window: Float32Array) -> Any:
+        """Encoder output of windows, float32 (windows, mels, frames). On a CPU one after another: together they would not fit its
+        caches."""
         import ctranslate2
 
         if self.model.model.device == "cuda" or len(window) == 1:
             return self.model.model.encode(ctranslate2.StorageView.from_array(np.ascontiguousarray(window)))
-        outputs = [self._encode(window[at : at + 1]) for at in range(len(window))]
+        outputs = [self.encode(window[at : at + 1]) for at in range(len(window))]
         try:
             return ctranslate2.StorageView.from_array(np.concatenate([np.asarray(output) for output in outputs]))
         except (TypeError, ValueError, RuntimeError):  # numpy knows no bfloat16

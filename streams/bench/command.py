@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--only",
         metavar="LIST",
         default="a,b,b-side,c,d",
-        help="which to compare (default: all but e, the encoder alone)",
+        help="which of a, b, b-side, c, d, e to compare (default: all but e, the encoder alone)",
     )
     parser.add_argument(
         "--utterances", metavar="N", type=int, default=0, help="of the speech (default: as time allows)"
