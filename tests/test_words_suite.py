@@ -27,6 +27,7 @@ from streams.evaluation.words_corrupt import Corruptor, corrupt
 from streams.evaluation.words_scores import Count, f1, hidden_spans, macro_f1, score_items, spans_between
 from streams.evaluation.words_suite import (
     LANGUAGES,
+    ORDINARY,
     PARTS,
     SENTIMENTS,
     SUITE_DIR,
@@ -40,7 +41,10 @@ from streams.language.text import fold, tidy, tokens
 
 SUITES = {part: load_suite(part) for part in PARTS}
 EVERY = [item for part in PARTS for item in SUITES[part]]
+ORDINARY_CALLS = load_suite(ORDINARY)
 UTTERANCES_MIN = {"dev": 220, "heldout": 110}
+ORDINARY_MIN, NOTHING_SAID = 1_000, (0.8, 0.9)
+"""Turns of ordinary calls a language, and the share of them without a phrase: with more a call has no greeting and no end."""
 SECRETS_MIN, POSITIVES_MIN, SENTIMENT_SHARE_MIN = 30, 6, 0.15
 REGIONS = ("FR", "MA", "PT", "TN", "SN", "CI", "CM", "GB", "ES", "US")
 NATIONAL_IDS = (nir, nif, cc, dni, nie, ssn, nhs)
@@ -99,10 +103,22 @@ def test_no_text_is_twice_in_the_suite_and_none_is_in_both_parts() -> None:
     assert len({item.id for item in EVERY}) == len(EVERY)
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_of_ordinary_calls_most_turns_say_nothing_and_none_stands_in_another_part(language: str) -> None:
+    items = [item for item in ORDINARY_CALLS if item.language == language]
+    assert len(items) >= ORDINARY_MIN
+    assert NOTHING_SAID[0] < sum(not item.phrases for item in items) / len(items) < NOTHING_SAID[1]
+    assert {item.party for item in items} == {"agent", "customer"}
+    elsewhere = {" ".join(token.word for token in tokens(item.text)) for item in EVERY if item.language == language}
+    folded = [" ".join(token.word for token in tokens(item.text)) for item in items]
+    assert len(set(folded)) == len(folded)
+    assert not [item.id for item, words in zip(items, folded, strict=True) if words in elsewhere]
+
+
 def test_texts_look_like_a_transcribers() -> None:
     """No capitals outside secrets, no sentence punctuation."""
     odd = []
-    for item in EVERY:
+    for item in [*EVERY, *ORDINARY_CALLS]:
         plain = item.text
         for secret in item.secrets:
             plain = plain.replace(item.text[secret.start : secret.end], "")
@@ -114,7 +130,8 @@ def test_texts_look_like_a_transcribers() -> None:
 def test_categories_are_only_given_to_the_party_that_may_say_them() -> None:
     agent = {"greeting", "disclosure", "transfer", "help_offer", "apology", "empathy"}
     customer = {"escalation", "cancellation", "legal_threat", "regulator_press", "repeated_contact"}
-    assert not [item.id for item in EVERY if item.phrases & (customer if item.party == "agent" else agent)]
+    everywhere = [*EVERY, *ORDINARY_CALLS]
+    assert not [item.id for item in everywhere if item.phrases & (customer if item.party == "agent" else agent)]
 
 
 def test_cards_in_figures_pass_luhn() -> None:
@@ -311,6 +328,50 @@ def test_held_out_utterances_are_not_shown_and_development_ones_are() -> None:
     assert all(row["redaction"]["of"] >= 25 for row in held["languages"].values())
 
 
+def test_ordinary_calls_are_measured_without_secrets_and_not_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(VigieError, match="ordinary utterances are not shown"):
+        words_report.run_words(SUITE_DIR, ORDINARY, 0.0, 1, failures=True)
+    (tmp_path / ORDINARY).mkdir()
+    for language in LANGUAGES:
+        turns_of = "customer\t\tit is four five six seven\t0\nagent\tclosing\tgoodbye then\t0\n\n"
+        turns_of += "customer\t\tgoodbye\tp\ncustomer\t\tthe worst service ever it is a disgrace\t0\n"
+        (tmp_path / ORDINARY / f"{language}.tsv").write_text(turns_of, encoding="utf-8")
+    report = words_report.run_words(tmp_path, ORDINARY, 0.0, 1, failures=False)["languages"]["en"]
+    assert report["utterances"] == 4
+    assert (report["redaction"]["of"], report["redaction"]["found"]) == (0, 0)
+    assert report["neutral_mistaken"] == pytest.approx(1 / 3, abs=0.001), "the worst service is labelled neutral here"
+    assert report["phrases"]["of"] == 1
+    assert report["phrases"]["false_in_100"] == 25.0, "the customer's goodbye"
+    misheard = words_report.run_words(tmp_path, ORDINARY, 0.3, 1, failures=False)["languages"]["en"]
+    assert misheard["words_hit"] > 0
+    assert main(["eval", "--words", str(tmp_path), "--part", "ordinary"]) == 0
+    assert "secrets" not in capsys.readouterr().out
+    assert main(["eval", "--part", "ordinary"]) == 2
+    assert "Add --words" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("customer\t\tno sentiment", "four fields"),
+        ("customer\t\t \t0", "text is empty"),
+        ("caller\t\tgood morning\t0", "party is none of"),
+        ("agent\tjoy\tgood morning\t0", "unknown categories"),
+        ("agent\t\tgood morning\tx", "sentiment is none of"),
+    ],
+)
+def test_a_wrong_line_of_an_ordinary_call_is_named(tmp_path: Path, line: str, told: str) -> None:
+    (tmp_path / ORDINARY).mkdir()
+    path = tmp_path / ORDINARY / "en.tsv"
+    path.write_text(f"agent\t\tgood morning\t0\n\n{line}\n", encoding="utf-8")
+    with pytest.raises(VigieError, match=told) as refused:
+        load_suite(ORDINARY, tmp_path, ["en"])
+    assert "en-o0003" in str(refused.value)
+    assert str(path) in str(refused.value)
+
+
 def test_the_command_prints_a_table_of_every_language(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", "--words", "--part", "heldout"]) == 0
     shown = capsys.readouterr().out
@@ -319,3 +380,12 @@ def test_the_command_prints_a_table_of_every_language(capsys: pytest.CaptureFixt
         shown = shown.replace(category, "")
     assert not any(item.text in shown for item in SUITES["heldout"])
     assert main(["eval", "--words", "--part", "heldout", "--show-failures"]) == 2
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_was_gained_on_ordinary_calls_stays(language: str) -> None:
+    items = [item for item in ORDINARY_CALLS if item.language == language]
+    report = score_items(items, secrets=False)[language].report()
+    assert report["neutral_mistaken"] < 0.13
+    assert report["phrases"]["false_in_100"] < 3.2
+    assert report["phrases"]["recall"] > 0.85

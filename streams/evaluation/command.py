@@ -15,7 +15,7 @@ from audio.errors import VigieError
 from audio.synth.story import CALLS_DIR
 from streams.evaluation import labelled, pieces, suites, table, words_report, words_tweets
 from streams.evaluation.voices import HALVES
-from streams.evaluation.words_suite import PARTS, SUITE_DIR
+from streams.evaluation.words_suite import ORDINARY, PARTS, SUITE_DIR
 from streams.language.reading import SEMANTIC
 
 DESCRIPTION = """Precision, recall, delay and false alerts per hour of the detectors.
@@ -52,7 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words.add_argument(
         "--words", type=Path, nargs="?", const=SUITE_DIR, metavar="DIR", help="measure words (default: tests/words)"
     )
-    words.add_argument("--part", choices=PARTS, default="dev", help="heldout is for measuring, never for building")
+    words.add_argument(
+        "--part",
+        choices=(*PARTS, ORDINARY),
+        help="of --words (default: dev); heldout, never read by who builds, and ordinary, whole calls turn by turn, only measure",
+    )
     words.add_argument(
         "--word-errors", type=float, default=0.0, metavar="SHARE", help="recognition errors put in, by --seed (0.1)"
     )
@@ -66,6 +70,8 @@ def run(args: argparse.Namespace) -> int:
     """Run a suite and print its report; 0 whatever the figures are. Raises VigieError."""
     if args.words or args.xlmt:
         return _words(args)
+    if args.part:
+        raise VigieError("a part is one of the words", remedy="Add --words", field="--part")
     suite = args.suite or ("hybrid" if args.data else "manifest" if args.manifest else "synthetic")
     if suite == "hybrid" and args.data is None:
         raise VigieError("the hybrid suite needs real speech", remedy="Name its folder", field="--data")
@@ -90,7 +96,7 @@ def _words(args: argparse.Namespace) -> int:
         report, show = words_tweets.compare(args.xlmt), words_report.print_tweets
     else:
         report = words_report.run_words(
-            args.words, args.part, args.word_errors, args.seed, args.show_failures, args.semantic
+            args.words, args.part or PARTS[0], args.word_errors, args.seed, args.show_failures, args.semantic
         )
         show = words_report.print_words
     if args.json:

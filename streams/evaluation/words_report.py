@@ -11,21 +11,23 @@ from rich.table import Table
 from audio.errors import VigieError
 from streams.evaluation.words_corrupt import corrupt
 from streams.evaluation.words_scores import score_items
-from streams.evaluation.words_suite import load_suite
+from streams.evaluation.words_suite import ORDINARY, load_suite
 from streams.language.reading import load_reader
 
 
 def run_words(
     folder: Path, part: str, word_errors: float, seed: int, failures: bool, semantic: str = "no"
 ) -> dict[str, Any]:
-    """The report of one part of the suite. Raises VigieError, also when held-out texts would be shown."""
-    if failures and part == "heldout":
-        raise VigieError("held-out utterances are not shown", remedy="Build with --part dev", field="--show-failures")
+    """The report of one part of the suite; of ordinary calls no secret is labelled. Raises VigieError, also when texts that only
+    measure would be shown."""
+    if failures and part != "dev":
+        kind = "ordinary" if part == ORDINARY else "held-out"
+        raise VigieError(f"{kind} utterances are not shown", remedy="Build with --part dev", field="--show-failures")
     items = load_suite(part, folder)
     realised: dict[str, float] = {}
     if word_errors:
         items, realised = corrupt(items, word_errors, seed)
-    scores = score_items(items, reader=load_reader(semantic=semantic))
+    scores = score_items(items, secrets=part != ORDINARY, reader=load_reader(semantic=semantic))
     report: dict[str, Any] = {"part": part, "word_errors": word_errors, "seed": seed if word_errors else None}
     report["semantic"] = semantic
     report["languages"] = {language: score.report() for language, score in scores.items()}
@@ -40,23 +42,33 @@ def print_words(report: dict[str, Any], console: Console) -> None:
     errors = f", {report['word_errors']:.0%} word errors, seed {report['seed']}" if report["word_errors"] else ""
     meaning = ", with meaning" if report["semantic"] == "yes" else ""
     table = Table(title=f"words, {report['part']} part{errors}{meaning}", title_justify="left")
-    heads = ("utterances", "sentiment\nmacro-F1", "phrases\nprecision", "\nrecall", "worst category\nF1")
+    heads = (
+        "utterances",
+        "sentiment\nmacro-F1",
+        "neutral\nmistaken",
+        "phrases\nprecision",
+        "\nrecall",
+        "\nfalse in 100",
+    )
+    secrets: tuple[str, ...] = ("redaction\nprecision", "\nrecall", "secrets", "other words\nhidden")
+    if report["part"] == ORDINARY:
+        secrets = ()
     table.add_column("language")
-    for head in (*heads, "redaction\nprecision", "\nrecall", "secrets", "other words\nhidden", "language\naccuracy"):
+    for head in (*heads, "worst\ncategory, F1", *secrets, "language\naccuracy"):
         table.add_column(head, justify="right")
     for language, row in report["languages"].items():
         phrases, redaction = row["phrases"], row["redaction"]
+        shares = (redaction["precision"], redaction["recall"], redaction["of"], redaction["other_words_hidden"])
         table.add_row(
             language,
             str(row["utterances"]),
             _figure(row["sentiment_macro_f1"]),
+            _figure(row["neutral_mistaken"]),
             _figure(phrases["precision"]),
             _figure(phrases["recall"]),
+            _figure(phrases["false_in_100"], 1),
             f"{phrases['worst']} {_figure(phrases['worst_f1'])}",
-            _figure(redaction["precision"]),
-            _figure(redaction["recall"]),
-            str(redaction["of"]),
-            _figure(redaction["other_words_hidden"]),
+            *(_figure(share) for share in shares[: len(secrets)]),
             _figure(row["language"]["accuracy"]),
         )
     console.print(table)
@@ -75,5 +87,5 @@ def print_tweets(report: dict[str, Any], console: Console) -> None:
     console.print(table)
 
 
-def _figure(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def _figure(value: float | None, digits: int = 3) -> str:
+    return "-" if value is None else str(value) if isinstance(value, int) else f"{value:.{digits}f}"

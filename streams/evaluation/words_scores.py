@@ -13,6 +13,8 @@ from streams.evaluation.words_suite import SENTIMENTS, Item, turns
 from streams.language.sentiment import label_of
 from streams.language.text import tidy
 
+OFTEN_MIN = 4
+"""Labels of a category below which it is not called the worst: one miss would make it so."""
 PAUSE_MS = 800
 """Between two utterances of a turn in the suite: a caller who reads a number in groups."""
 WORD_MS = 300
@@ -59,11 +61,18 @@ class Score:
             every.hits, every.false = every.hits + count.hits, every.false + count.false
             every.missed += count.missed
         by_category = {name: count.report() for name, count in self.phrases.items()}
-        worst = min(self.phrases, key=lambda name: f1(self.phrases[name]))
+        often = [name for name, count in self.phrases.items() if count.hits + count.missed >= OFTEN_MIN]
+        worst = min(often or self.phrases, key=lambda name: f1(self.phrases[name]))
         return {
             "utterances": self.items,
             "sentiment_macro_f1": _rounded(macro_f1(self.sentiments)),
-            "phrases": {**every.report(), "worst": worst, "worst_f1": _rounded(f1(self.phrases[worst]))},
+            "neutral_mistaken": _share(self._neutral(mistaken=True), self._neutral()),
+            "phrases": {
+                **every.report(),
+                "false_in_100": round(100 * every.false / self.items, 2) if self.items else None,
+                "worst": worst,
+                "worst_f1": _rounded(f1(self.phrases[worst])),
+            },
             "phrases_by_category": by_category,
             "redaction": {
                 **self.redaction.report(),
@@ -76,6 +85,11 @@ class Score:
                 "answered": _share(self.languages.total() - self.languages["unsure"], self.languages.total()),
             },
         }
+
+    def _neutral(self, *, mistaken: bool = False) -> int:
+        """Utterances labelled neutral, or those of them that were taken for another."""
+        counts = ((found, count) for (is_, found), count in self.sentiments.items() if is_ == "neutral")
+        return sum(count for found, count in counts if not mistaken or found != "neutral")
 
 
 def f1(count: Count) -> float:
@@ -96,16 +110,19 @@ def macro_f1(pairs: Counter[tuple[str, str]], labels: Sequence[str] = SENTIMENTS
 
 
 def score_items(
-    items: Sequence[Item], *, secrets_alone: bool = False, reader: engine.WordReader | None = None
+    items: Sequence[Item], *, words: bool = True, secrets: bool = True, reader: engine.WordReader | None = None
 ) -> dict[str, Score]:
-    """Scores by language, of the engine as it is, in its default redaction mode, told the language of the utterance."""
+    """Scores by language, of the engine as it is, in its default redaction mode, told the language of the utterance; of the
+    words (sentiment, phrases and language) and of the secrets, as far as they are labelled."""
     scores: dict[str, Score] = {}
     for chain in turns(items):
         score = scores.setdefault(chain[0].language, Score())
-        for item, hidden in zip(chain, hidden_spans(chain), strict=True):
-            score.items += 1
-            _score_redaction(item, hidden, score)
-            if not secrets_alone:
+        score.items += len(chain)
+        if secrets:
+            for item, hidden in zip(chain, hidden_spans(chain), strict=True):
+                _score_redaction(item, hidden, score)
+        for item in chain:
+            if words:
                 _score_words(item, score, reader)
                 _score_language(item, score)
     return scores

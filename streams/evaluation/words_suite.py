@@ -1,12 +1,13 @@
 """The suite of labelled service-call utterances (tests/words): read, checked, and joined into turns.
 
 The held-out part measures what was built with the development part; nobody who builds reads it, so nothing here prints
-its texts.
+its texts. Nor those of the ordinary part: whole calls turn by turn, in which most utterances say nothing that is looked for; nothing is
+fitted on them, though thresholds were set with its totals in view.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,10 @@ from streams.language import CATEGORIES
 SUITE_DIR = Path(__file__).resolve().parents[2] / "tests" / "words"
 LANGUAGES = ("fr", "en", "ar", "pt", "es")
 PARTS = ("dev", "heldout")
+ORDINARY = "ordinary"
 PARTIES = ("agent", "customer")
 SENTIMENTS = ("negative", "neutral", "positive")
+_SHORT = dict(zip("n0p", SENTIMENTS, strict=True))
 KINDS = ("card", "iban", "phone", "email", "national_id", "secret")
 _FIELDS = {"id", "text", "language", "party", "sentiment", "phrases", "redactions"}
 
@@ -54,14 +57,15 @@ def load_suite(part: str, folder: Path = SUITE_DIR, languages: Sequence[str] = L
     """The items of one part, language by language. Raises VigieError naming file, item and field."""
     items: list[Item] = []
     for language in languages:
-        path = folder / part / f"{language}.yaml"
+        path = folder / part / f"{language}.{'tsv' if part == ORDINARY else 'yaml'}"
         try:
-            entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            entries = list(_rows(text, path)) if part == ORDINARY else yaml.safe_load(text)
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise VigieError(
                 f"cannot read the suite of words: {error}", remedy="Give its folder", where=str(path), field="--words"
             ) from error
-        if not isinstance(entries, list):
+        if not isinstance(entries, list) or not entries:
             raise _wrong(path, None, "the file", "is no list of utterances")
         items += [_item(entry, path) for entry in entries]
     known = {item.id: item for item in items}
@@ -81,6 +85,28 @@ def turns(items: Sequence[Item]) -> list[list[Item]]:
         chain = chains.pop(item.after, []) if item.after else []
         chains[item.id] = [*chain, item]
     return list(chains.values())
+
+
+def _rows(text: str, path: Path) -> Iterator[dict[str, Any]]:
+    """Of an ordinary part: a turn a line, `party, phrases, text, sentiment` with tabs between, an empty line between calls."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line:
+            continue
+        fields, name = line.split("\t"), f"{path.stem}-o{number:04}"
+        if len(fields) != 4:
+            raise _wrong(path, name, "the line", "has not four fields: party, phrases, text, sentiment")
+        party, phrases, said, sentiment = fields
+        if not said.strip():
+            raise _wrong(path, name, "text", "is empty")
+        yield {
+            "id": name,
+            "text": said,
+            "language": path.stem,
+            "party": party,
+            "sentiment": _SHORT.get(sentiment, sentiment),
+            "phrases": [category.strip() for category in phrases.split(",") if category.strip()],
+            "redactions": [],
+        }
 
 
 def _item(entry: Any, path: Path) -> Item:

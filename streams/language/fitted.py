@@ -26,7 +26,7 @@ LABEL_SCORE_MIN = 0.25
 _NEUTRAL_MOST = LABEL_SCORE_MIN - 0.001
 _TOLD_MIN = 0.15
 """A word is told as deciding from this part of the strongest one's share on."""
-OWN, NETWORK = 0.75, 0.25
+OWN, NETWORK = 0.5, 0.5
 """What this model and the network count."""
 _TELLING_LETTERS_MIN = 4
 """Words of fewer letters weigh something too, but tell a reader nothing by themselves."""

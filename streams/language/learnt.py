@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 WORDS_MIN = 3
 FAMILIAR_SHARE = 0.4
 """Ordinary words of three letters or more among all of an utterance, from which on its words may speak against a match."""
-GUEST_SHARE = 0.6
-"""Ordinary words of the language that is mixed in, from which on an utterance with fewer of its own is understood in that one."""
+FRENCH_SHARE = 0.6
+"""Ordinary French words of three letters or more among all of an utterance of an Arabic call, from which on it is taken for French, if
+they are more than the Arabic ones: French has many shorter words, and its vocabulary has some of Darija's."""
 
 
 class LearntPhrases:
@@ -42,12 +43,13 @@ class LearntPhrases:
     Attributes:
         add_min: log-odds from which on a category is said though no pattern matches.
         keep_min: log-odds below which a pattern's match is taken back; `keep_named_min` of the categories `named`, in whose patterns
-            stand words that are hardly said of anything else, and which have more ways to be said than the models have heard.
+            stand words that are hardly said of anything else, and which have more ways to be said than the models have heard, or
+            (a disclosure) whose absence is what an alert tells.
     """
 
     kind = ALONE
-    add_min, keep_min, keep_named_min = 0.3, -2.5, -3.5
-    named = frozenset({"abuse", "cancellation", "regulator_press"})
+    add_min, keep_min, keep_named_min = 0.6, -2.5, -3.0
+    named = frozenset({"abuse", "cancellation", "disclosure", "regulator_press"})
 
     def __init__(self, catalogue: Catalogue) -> None:
         bundled = set(default_catalogue().entries)
@@ -68,14 +70,13 @@ class LearntPhrases:
 
     def _by_parts(self, one: Heard) -> Heard:
         code = language_code(one.language)
-        parted, understood = part(one.words, code), self._understood(one, code)
-        spoken = _spoken(one, code)
-        if spoken == code:
-            phrases = self._phrases(one, code, understood, _linear_odds(parted, code, one.party))
-        else:
-            odds = _linear_odds(part(one.words, spoken), spoken, one.party)
-            phrases = self._phrases(one, spoken, self._understood(one, spoken), odds)
-        return one._replace(phrases=phrases, parted=parted, understood=understood)
+        if code == "ar" and _is_french(one):
+            code = "fr"
+            one = one._replace(language=code)
+        parted = part(one.words, code)
+        odds = _linear_odds(parted, code, one.party)
+        understood = self._understood(one, code)
+        return one._replace(phrases=self._phrases(one, code, understood, odds), parted=parted, understood=understood)
 
     @staticmethod
     def _understood(one: Heard, code: str) -> Understood:
@@ -125,13 +126,12 @@ class LearntPhrases:
         return self._numbers.get(category) not in doubted or (category, code) in self._touched
 
 
-def _spoken(one: Heard, code: str) -> str:
-    """The language of the utterance: this one, or the one that is mixed with it, if its words are that one's."""
-    guest = MIXED_WITH.get(code)
-    if guest is None:
-        return code
-    others = _ordinary(one, guest)
-    return guest if others >= GUEST_SHARE * len(one.words) and others > _ordinary(one, code) else code
+def _is_french(one: Heard) -> bool:
+    """Whether an utterance of an Arabic call is French from beginning to end."""
+    french = _ordinary(one, "fr")
+    if french < FRENCH_SHARE * len(one.words) or french <= _ordinary(one, "ar"):
+        return False
+    return not any(is_darija(token.word) for token in one.words)
 
 
 def _is_familiar(one: Heard, code: str) -> bool:

@@ -199,7 +199,7 @@ def fit(x: sparse.csr_matrix, y: NDArray[np.int64], counts: Floats) -> Floats:
 
 
 def groups_of(items: Sequence[Labelled]) -> NDArray[np.int64]:
-    """A number for each utterance, the same for near-duplicates."""
+    """A number for each of one utterance or more, the same for near-duplicates."""
     said = [sorted(set(_said(item))) for item in items]
     number = {word: at for at, word in enumerate(sorted({word for words in said for word in words}))}
     ends = np.cumsum([0, *(len(words) for words in said)])

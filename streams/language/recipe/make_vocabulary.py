@@ -3,8 +3,8 @@
     python -m streams.language.recipe.make_vocabulary
 
 They are the words of this project's own utterances: the training corpus beside this file, the phrase catalogues, and what
-holds no secret in the development part of tests/words (the held-out part is never read), as far as they come up eight times or
-more: a rare word may well be somebody's password. Redaction asks whether a word is one of them where it must tell what
+holds no secret in the development part of tests/words (the held-out part is never read), as far as they are no rarer than one in
+43,000: a rare word may well be somebody's password. Redaction asks whether a word is one of them where it must tell what
 somebody typed from talk about typing.
 """
 
@@ -22,7 +22,8 @@ FOLDER = Path(__file__).parents[1] / "vocabulary"
 CORPUS = Path(__file__).parent / "corpus"
 SUITE = Path("tests/words/dev")
 PHRASES = Path(__file__).parents[1] / "phrases"
-TIMES_MIN = 8
+ONCE_IN = 43_000
+"""Words, in which an ordinary one comes up at least once: a corpus twice as large then takes no more rare words for ordinary."""
 
 
 def texts(language: str) -> Iterator[str]:
@@ -35,7 +36,7 @@ def texts(language: str) -> Iterator[str]:
 
 def vocabulary(language: str) -> str:
     words = Counter(token.word for text in texts(language) for token in tokens(text))
-    ordinary = sorted(word for word, count in words.items() if count >= TIMES_MIN)
+    ordinary = sorted(word for word, count in words.items() if count * ONCE_IN >= words.total())
     return "".join(f"{word}\n" for word in ordinary if len(word) > 2 and word.isalpha())
 
 
