@@ -174,16 +174,17 @@ def test_only_who_may_say_it_is_taken_to_say_it() -> None:
         assert said(row.text, row.language, row.party) <= allowed
 
 
-def test_a_users_own_pattern_is_never_taken_back(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("own", "call"), [("fr", "fr"), ("fr", "ar"), ("ar", "ar")])
+def test_a_users_own_pattern_is_never_taken_back(own: str, call: str, tmp_path: Path) -> None:
     file = tmp_path / "own.yaml"
     text = "votre serveur vocal est insupportable"  # whose pattern of the bundled catalogue is taken back
     file.write_text(
         "version: 1\nextends: default\nphrases:\n"
-        "  - {category: waiting, language: fr, party: customer, say: [serveur vocal]}\n",
+        f"  - {{category: waiting, language: {own}, party: customer, say: [serveur vocal]}}\n",
         encoding="utf-8",
     )
-    assert "waiting" not in said(text, "fr", "customer")
-    assert "waiting" in said(text, "fr", "customer", load_reader(phrases=file))
+    assert "waiting" not in said(text, call, "customer")
+    assert "waiting" in said(text, call, "customer", load_reader(phrases=file))
 
 
 def test_a_catalogue_that_stands_alone_holds_nothing_else(tmp_path: Path) -> None:

@@ -123,7 +123,10 @@ class LearntPhrases:
         return set(np.flatnonzero(unlikely).tolist())
 
     def _stands(self, category: str, code: str, doubted: Collection[int]) -> bool:
-        return self._numbers.get(category) not in doubted or (category, code) in self._touched
+        if self._numbers.get(category) not in doubted:
+            return True
+        # Patterns of both languages are looked for in a call that mixes them.
+        return not self._touched.isdisjoint({(category, code), (category, MIXED_WITH.get(code, code))})
 
 
 def _is_french(one: Heard) -> bool:
