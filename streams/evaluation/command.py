@@ -15,6 +15,7 @@ from audio.errors import VigieError
 from audio.synth.story import CALLS_DIR
 from streams.evaluation import labelled, pieces, suites, table, words_report, words_tweets
 from streams.evaluation.voices import HALVES
+from streams.evaluation.words_labellers import AUTHOR, LABELLERS
 from streams.evaluation.words_suite import ORDINARY, PARTS, SUITE_DIR
 from streams.language.reading import SEMANTIC
 
@@ -61,6 +62,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--word-errors", type=float, default=0.0, metavar="SHARE", help="recognition errors put in, by --seed (0.1)"
     )
     words.add_argument("--semantic", choices=SEMANTIC, default="no", help="yes: by meaning too")
+    words.add_argument(
+        "--labeller", choices=LABELLERS, help="by whose labels of the held-out part (default: its author's)"
+    )
+    words.add_argument(
+        "--agreement", action="store_true", help="how far the labellers of the held-out part agree, instead"
+    )
     words.add_argument("--show-failures", action="store_true", help="print the utterances that went wrong (dev only)")
     words.add_argument("--xlmt", type=Path, metavar="DIR", help="a copy of the XLM-T sentiment data, instead")
     parser.add_argument("--json", action="store_true", help="the whole report as JSON on standard output")
@@ -70,8 +77,9 @@ def run(args: argparse.Namespace) -> int:
     """Run a suite and print its report; 0 whatever the figures are. Raises VigieError."""
     if args.words or args.xlmt:
         return _words(args)
-    if args.part:
-        raise VigieError("a part is one of the words", remedy="Add --words", field="--part")
+    for field in ("part", "labeller", "agreement"):
+        if getattr(args, field):
+            raise VigieError("that is of the words", remedy="Add --words", field=f"--{field}")
     suite = args.suite or ("hybrid" if args.data else "manifest" if args.manifest else "synthetic")
     if suite == "hybrid" and args.data is None:
         raise VigieError("the hybrid suite needs real speech", remedy="Name its folder", field="--data")
@@ -94,9 +102,17 @@ def _words(args: argparse.Namespace) -> int:
     console = Console(width=max(150, Console().width))
     if args.xlmt:
         report, show = words_tweets.compare(args.xlmt), words_report.print_tweets
+    elif args.agreement:
+        report, show = words_report.run_agreement(args.words), words_report.print_agreement
     else:
         report = words_report.run_words(
-            args.words, args.part or PARTS[0], args.word_errors, args.seed, args.show_failures, args.semantic
+            args.words,
+            args.part or PARTS[0],
+            args.word_errors,
+            args.seed,
+            args.show_failures,
+            args.semantic,
+            args.labeller or AUTHOR,
         )
         show = words_report.print_words
     if args.json:

@@ -10,26 +10,37 @@ from rich.table import Table
 
 from audio.errors import VigieError
 from streams.evaluation.words_corrupt import corrupt
+from streams.evaluation.words_labellers import AUTHOR, agreement, labelled_by
 from streams.evaluation.words_scores import score_items
-from streams.evaluation.words_suite import ORDINARY, load_suite
+from streams.evaluation.words_suite import HELD_OUT, ORDINARY, load_suite
 from streams.language.reading import load_reader
 
 
 def run_words(
-    folder: Path, part: str, word_errors: float, seed: int, failures: bool, semantic: str = "no"
+    folder: Path,
+    part: str,
+    word_errors: float,
+    seed: int,
+    failures: bool,
+    semantic: str = "no",
+    labeller: str = AUTHOR,
 ) -> dict[str, Any]:
     """The report of one part of the suite; of ordinary calls no secret is labelled. Raises VigieError, also when texts that only
     measure would be shown."""
+    if labeller != AUTHOR and part != HELD_OUT:
+        raise VigieError(
+            "others have labelled the held-out part alone", remedy="Add --part heldout", field="--labeller"
+        )
     if failures and part != "dev":
         kind = "ordinary" if part == ORDINARY else "held-out"
         raise VigieError(f"{kind} utterances are not shown", remedy="Build with --part dev", field="--show-failures")
-    items = load_suite(part, folder)
+    items = labelled_by(load_suite(part, folder), labeller, folder)
     realised: dict[str, float] = {}
     if word_errors:
         items, realised = corrupt(items, word_errors, seed)
     scores = score_items(items, secrets=part != ORDINARY, reader=load_reader(semantic=semantic))
     report: dict[str, Any] = {"part": part, "word_errors": word_errors, "seed": seed if word_errors else None}
-    report["semantic"] = semantic
+    report |= {"semantic": semantic, "labeller": labeller}
     report["languages"] = {language: score.report() for language, score in scores.items()}
     for language, share in realised.items():
         report["languages"][language]["words_hit"] = share
@@ -41,7 +52,8 @@ def run_words(
 def print_words(report: dict[str, Any], console: Console) -> None:
     errors = f", {report['word_errors']:.0%} word errors, seed {report['seed']}" if report["word_errors"] else ""
     meaning = ", with meaning" if report["semantic"] == "yes" else ""
-    table = Table(title=f"words, {report['part']} part{errors}{meaning}", title_justify="left")
+    labels = f", labels of the {report['labeller']}" if report["labeller"] != AUTHOR else ""
+    table = Table(title=f"words, {report['part']} part{errors}{meaning}{labels}", title_justify="left")
     heads = (
         "utterances",
         "sentiment\nmacro-F1",
@@ -74,6 +86,27 @@ def print_words(report: dict[str, Any], console: Console) -> None:
     console.print(table)
     for line in report.get("failures", ()):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def run_agreement(folder: Path) -> dict[str, Any]:
+    """How far those who labelled the held-out part agree. Raises VigieError."""
+    return agreement(load_suite(HELD_OUT, folder), folder)
+
+
+def print_agreement(report: dict[str, Any], console: Console) -> None:
+    table = Table(title="words, held-out part: how far its labellers agree", title_justify="left")
+    table.add_column("language")
+    table.add_column("labels of, by")
+    for head in ("sentiment\nmacro-F1", "phrases\nprecision", "\nrecall", "secrets\nprecision", "\nrecall"):
+        table.add_column(head, justify="right")
+    for language, pairs in report.items():
+        for pair, row in pairs.items():
+            if pair == "utterances":
+                continue
+            secrets = row.get("secrets", {"precision": None, "recall": None})
+            shares = (row["phrases"]["precision"], row["phrases"]["recall"], secrets["precision"], secrets["recall"])
+            table.add_row(language, pair, _figure(row["sentiment_macro_f1"]), *map(_figure, shares))
+    console.print(table)
 
 
 def print_tweets(report: dict[str, Any], console: Console) -> None:

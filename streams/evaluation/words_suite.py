@@ -19,11 +19,12 @@ from streams.language import CATEGORIES
 
 SUITE_DIR = Path(__file__).resolve().parents[2] / "tests" / "words"
 LANGUAGES = ("fr", "en", "ar", "pt", "es")
-PARTS = ("dev", "heldout")
+HELD_OUT = "heldout"
+PARTS = ("dev", HELD_OUT)
 ORDINARY = "ordinary"
 PARTIES = ("agent", "customer")
 SENTIMENTS = ("negative", "neutral", "positive")
-_SHORT = dict(zip("n0p", SENTIMENTS, strict=True))
+SHORT = dict(zip("n0p", SENTIMENTS, strict=True))
 KINDS = ("card", "iban", "phone", "email", "national_id", "secret")
 _FIELDS = {"id", "text", "language", "party", "sentiment", "phrases", "redactions"}
 
@@ -103,7 +104,7 @@ def _rows(text: str, path: Path) -> Iterator[dict[str, Any]]:
             "text": said,
             "language": path.stem,
             "party": party,
-            "sentiment": _SHORT.get(sentiment, sentiment),
+            "sentiment": SHORT.get(sentiment, sentiment),
             "phrases": [category.strip() for category in phrases.split(",") if category.strip()],
             "redactions": [],
         }
