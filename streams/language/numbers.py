@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from streams.language.cardinals import read_cardinal
+from streams.language.identity import is_card
 from streams.language.number_words import NumberWords, number_words
 from streams.language.text import Token
 
@@ -24,6 +25,8 @@ FILLERS_MAX = 4
 """Fillers in a row that do not end a dictated number ("euh oui alors donc"); more is a pause in dictating."""
 REPAIR_WORDS_MAX = 7
 """The longest that a caller who is still dictating speaks of something else ("wait no i mean")."""
+ASIDE_DIGITS_MIN = 4
+"""With so many digits behind, a number is being dictated, and who asks whether it is heard goes on with it."""
 DICTATED_GROUPS_MIN = 3
 """So many groups, of three digits at most, are one number being dictated."""
 SURE_DIGITS_MIN = 6
@@ -165,9 +168,16 @@ def _closed(parts: list[Group], bridges: list[int], words: Sequence[Token], know
         between = [words[at].word for at in range(parts[-2].last + 1, last.first)]
         article = last.first == last.last and words[last.first].word in known.articles
         paused = any(word not in known.hesitations for word in between) and after not in known.fillers
-        if article and (paused or (between and after in known.units)):
+        if article and (paused or (between and after in known.units)) and not _is_card(parts):
             parts = parts[:-1]  # "… 14315 é um american express", "… 70 euh une seconde"
     return [NumberRun(tuple(parts), tuple(at for at in bridges if at < len(parts)))]
+
+
+def _is_card(parts: list[Group]) -> bool:
+    """Whether the groups, with the last of them, make a card: nobody says "one" by chance where its check digit is due."""
+    return any(
+        is_card("".join(digits)) for digits in ((part.digits for part in parts), (part.spread for part in parts))
+    )
 
 
 def _is_dictated(parts: list[Group], hard: list[Group]) -> bool:
@@ -205,7 +215,7 @@ def _gap(
     strange = [word for word in between if not known.is_filler(word)]
     if not strange:
         return 0 if len(between) <= FILLERS_MAX else None
-    if _is_repair(between, before, after, known):
+    if _is_aside(between, parts, after, known):
         return 1
     word = strange[0]
     dictated = len(before.digits) <= 2 and len(after.digits) <= 2 and not (before.soft or after.soft)
@@ -215,11 +225,12 @@ def _gap(
     return 1 if dictated and len(between) == 1 and not ordinary else None
 
 
-def _is_repair(between: Sequence[str], before: Group, after: Group, known: NumberWords) -> bool:
-    """Whether these words look a number up or put it right: "no sorry i mean", "attendez je cherche mes lunettes"."""
-    if len(between) > REPAIR_WORDS_MAX or len(before.digits) > 4 or len(after.digits) > 4:
+def _is_aside(between: Sequence[str], parts: list[Group], after: Group, known: NumberWords) -> bool:
+    """Whether these words look a number up or put it right ("no sorry i mean", "attendez je cherche mes lunettes"), or make sure, in
+    the midst of a long one, that the other follows ("you got that")."""
+    if len(between) > REPAIR_WORDS_MAX or len(parts[-1].digits) > 4 or len(after.digits) > 4:
         return False
-    if known.repairs.isdisjoint(between):
+    if known.repairs.isdisjoint(between) and sum(len(part.digits) for part in parts) < ASIDE_DIGITS_MIN:
         return False
     return all(word in known.repairs or word in known.asides or known.is_filler(word) for word in between)
 

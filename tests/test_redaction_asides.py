@@ -1,0 +1,95 @@
+"""Cards as people dictate them, with a word to the other party in the midst of them: none of the digits is left."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from stdnum import luhn
+
+from streams.language import redact_text
+from streams.language.text import read_yaml
+
+ASIDES = {
+    "en": [
+        "are you following",
+        "you got that",
+        "still with me",
+        "and the rest is",
+        "hold on",
+        "have you noted that",
+        "that's it",
+    ],
+    "fr": [
+        "vous suivez",
+        "vous notez",
+        "c'est ça",
+        "je continue",
+        "la suite c'est",
+        "le reste",
+        "vous y êtes",
+        "et après",
+        "d'accord",
+    ],
+    "pt": ["está a acompanhar", "anotou", "é isso", "continuo", "o resto é", "está a tomar nota", "certo"],
+    "es": ["me sigue", "lo apunta", "eso es", "sigo", "el resto es", "lo tiene anotado", "vale"],
+    "ar": ["واش كتبتي", "تبعتيني", "صافي", "الباقي هو", "wach ktebti", "m3aya", "nzid"],
+}
+CARDS_A_LANGUAGE = 120
+DIGITS = (13, 15, 16, 16, 16, 19)
+
+
+def card(rng: random.Random) -> str:
+    digits = rng.choice("3456") + "".join(rng.choice("0123456789") for _ in range(rng.choice(DIGITS) - 2))
+    return digits + luhn.calc_check_digit(digits)
+
+
+def dictated(digits: str, language: str, rng: random.Random) -> str:
+    """Digit by digit or in figures by four, with one or two asides in between."""
+    values = read_yaml("numbers.yaml")[language]["values"]
+    names = {}
+    for word, value in values.items():
+        if value < 10:
+            names.setdefault(str(value), str(word))
+    spoken = rng.random() < 0.6
+    groups = [names[digit] for digit in digits] if spoken else [digits[at : at + 4] for at in range(0, len(digits), 4)]
+    for at in sorted(rng.sample(range(1, len(groups)), min(2, len(groups) - 1)), reverse=True):
+        groups.insert(at, rng.choice(ASIDES[language]))
+    return " ".join(groups)
+
+
+@pytest.mark.parametrize("language", sorted(ASIDES))
+def test_a_word_to_the_other_party_does_not_end_a_card(language: str) -> None:
+    rng = random.Random(f"asides {language}")
+    left = []
+    for _ in range(CARDS_A_LANGUAGE):
+        said = dictated(card(rng), language, rng)
+        redacted = redact_text(said, language)[0]
+        if any(word in said.split() and word.isdecimal() for word in redacted.split()) or redacted.count("[") != 1:
+            left.append((said, redacted))
+    assert not left, f"{len(left)} of {CARDS_A_LANGUAGE}, as {left[:5]}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "quatre trois neuf huit six cinq neuf un deux sept deux six neuf quatre zéro alors un",
+        "ma carte c'est 4485 2757 4230 832 et puis sept merci",
+    ],
+)
+def test_the_check_digit_after_a_pause_belongs_to_the_card(text: str) -> None:
+    redacted = redact_text(text, "fr")[0]
+    assert not {"un", "sept", "4485"} & set(redacted.split()), redacted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "il me reste trois factures vous suivez et deux rendez vous",
+        "on est passé de quarante à trente vous notez",
+        "j'ai deux lignes c'est ça une fixe et une mobile",
+        "i have two lines you following one for each office",
+    ],
+)
+def test_asides_between_ordinary_numbers_hide_nothing(text: str) -> None:
+    assert redact_text(text, "en" if text.startswith("i ") else "fr")[0] == text
