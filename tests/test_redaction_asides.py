@@ -93,3 +93,43 @@ def test_the_check_digit_after_a_pause_belongs_to_the_card(text: str) -> None:
 )
 def test_asides_between_ordinary_numbers_hide_nothing(text: str) -> None:
     assert redact_text(text, "en" if text.startswith("i ") else "fr")[0] == text
+
+
+@pytest.mark.parametrize(
+    ("language", "between"),
+    [
+        ("fr", "deuxième groupe"),
+        ("fr", "tout de suite après"),
+        ("fr", "attends chéri"),
+        ("en", "new line"),
+        ("en", "next line says"),
+        ("pt", "em baixo diz"),
+        ("es", "en la fila de abajo"),
+        ("ar", "السطر اللي موراه"),
+    ],
+)
+def test_four_groups_that_make_a_card_are_one_whatever_is_said_between(language: str, between: str) -> None:
+    groups = ("4980", "1341", "1056", "1670")
+    assert redact_text(f" {between} ".join(groups), language)[0] == "[card]"
+    wrong = ("4980", "1341", "1056", "1671")
+    assert redact_text(f" {between} ".join(wrong), language)[0].count("[card]") == 0, "the check digit is wrong"
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "redacted"),
+    [
+        ("en", "4471 are the last four", "[card] are the last four"),
+        ("en", "4471 at the end of the card", "[card] at the end of the card"),
+        ("en", "i paid 1450 in the last four months", None),
+        ("fr", "quarante quatre soixante et onze ce sont les quatre derniers", "[card] ce sont les quatre derniers"),
+        ("fr", "les quatre de la fin c'est 4471", "les quatre de la fin c'est [card]"),
+        ("fr", "j'ai payé mille quatre cent cinquante les quatre derniers mois", None),
+        ("pt", "4471 são os últimos quatro", "[card] são os últimos quatro"),
+        ("pt", "paguei 1450 euros nos últimos quatro meses", None),
+        ("es", "4471 son los cuatro últimos", "[card] son los cuatro últimos"),
+        ("es", "gasté 1450 euros los últimos cuatro meses", None),
+        ("ar", "4471 houma lkhrin f la carte", "[card] houma lkhrin f la carte"),
+    ],
+)
+def test_the_last_four_of_a_card_may_be_called_so_afterwards(language: str, text: str, redacted: str | None) -> None:
+    assert redact_text(text, language)[0] == (redacted or text)

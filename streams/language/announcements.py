@@ -80,6 +80,7 @@ class Announcements:
         self.open = self._kind(own, "open", 0)
         self.unless = self._kind(own, "unless", 0)
         self.reverse = self._kind(own, "reverse", 0)
+        self.fours = self._kind(own, "fours", 0)
         self.password = self._kind(own, "password", 0)
         self.password_noun = self._kind(own, "password_noun", 0)
         self.asks = self._kind(own, "asks", 0)
@@ -101,7 +102,7 @@ class Announcements:
         # Words that the patterns know mean themselves, not a noun they are near ("contrato", "contato").
         self._plain = frozenset(fold(word) for word in content["common"]) | frozenset(
             word
-            for kind in (*self.kinds, self.open, self.unless, self.reverse, self.password)
+            for kind in (*self.kinds, self.open, self.unless, self.reverse, self.fours, self.password)
             for word in kind.literals
         )
         self.credentials = credential_words(codes)

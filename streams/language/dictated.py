@@ -19,6 +19,11 @@ _WHOLE = {"card": 13, "iban": 14, "national_id": 7, "phone": 7, "number": 0}
 REST_WORDS_MAX = 8
 GROUP_DIGITS_MIN, CHECK_WORDS_MAX = 4, 6
 PHONE_DIGITS_MIN = 6
+CARD_GROUPS_MAX, CARD_GROUP_DIGITS_MIN, CARD_WORDS_MAX = 5, 3, 6
+"""Groups, their digits and words between them, with which numbers that stand apart are still looked at as one card."""
+FOURS_WORDS_MAX = 4
+"""Words from a card's last four to what calls them so: "4471 ce sont les quatre derniers"."""
+_CARDS_BEGIN = ("3", "4", "5", "6")
 _EXPIRES = re.compile(r"(?:0[1-9]|1[0-2])(?:20)?(?:2[4-9]|3\d|4\d)")
 _LAST_FOUR = ([4], [2, 2], [1, 1, 1, 1], [1, 1, 2], [2, 1, 1])
 _TERMS = frozenset(str(year) for year in range(2010, 2046))
@@ -35,11 +40,48 @@ class Dictated:
 
     def find(self, digits_before: int) -> list[Secret]:
         found: list[Secret] = []
+        cards, fours = self._cards_in_groups(), self._fours()
         for position, run in enumerate(self.around.runs):
+            if position in cards:
+                found += [cards[position]] if cards[position] not in found else []
+                continue
+            if any(first <= run.first and run.last < end for first, end in fours):
+                continue  # the "four" of "the last four"
             before = digits_before if position == 0 and run.first <= 1 else 0
             near = self._nearest(run)
             found += self._of_run(run, before, near, found) or self._rest(run, near, found)
         return [self.around.with_letters(secret) for secret in found]
+
+    def _cards_in_groups(self) -> dict[int, Secret]:
+        """Cards of which each group is a number by itself, whatever is said between ("4980 deuxième groupe 1341 …"), by the positions
+        of their runs."""
+        runs = self.around.runs
+        found: dict[int, Secret] = {}
+        for first in range(len(runs)):
+            if first in found or runs[first].digits[:1] not in _CARDS_BEGIN:
+                continue
+            for last in range(first + 1, min(first + CARD_GROUPS_MAX, len(runs))):
+                gap = range(runs[last - 1].last + 1, runs[last].first)
+                if len(gap) > CARD_WORDS_MAX or any(self.around.word(at) in self.around.numbers.apart for at in gap):
+                    break
+                if self._is_card_of(runs[first : last + 1]):
+                    card = Secret("card", runs[first].first, runs[last].last)
+                    found |= dict.fromkeys(range(first, last + 1), card)
+                    break
+        return found
+
+    def _fours(self) -> list[tuple[int, int]]:
+        """Words (first, end) that call a number before them a card's last four."""
+        if not any(len(run.digits) == 4 for run in self.around.runs):
+            return []
+        spans = self.around.known.spans(self.around.known.fours, self.around.line)
+        units = self.around.numbers.units | self.around.numbers.months
+        return [span for span in spans if self.around.word(span[1]) not in units]  # "in the last four months"
+
+    def _is_card_of(self, runs: list[NumberRun]) -> bool:
+        if any(len(run.digits) < CARD_GROUP_DIGITS_MIN or self.quantities.measured(run) for run in runs):
+            return False
+        return any(is_card("".join(digits)) for digits in ((run.digits for run in runs), (run.spread for run in runs)))
 
     def _rest(self, run: NumberRun, near: Announced | None, found: list[Secret]) -> list[Secret]:
         """A number that goes on with one that is not whole yet: "hang on my glasses … 4471", "et la clé 61"."""
@@ -267,6 +309,9 @@ class Dictated:
             ):
                 following = any(a.end <= other.first <= a.end + reach for other in self.around.runs)
                 return None if following else a.kind
+        four = [len(part.digits) for part in run.parts] in _LAST_FOUR
+        if four and any(0 <= first - run.last <= FOURS_WORDS_MAX for first, _ in self._fours()):
+            return "card"
         if not self.around.heat & NOUN:
             return None
         reversed_ = any(0 <= first - run.last <= 3 for first, _ in known.spans(known.reverse, self.around.line))
