@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from streams.language.announcements import NOUN, Announced
 from streams.language.around import Around
-from streams.language.identity import is_card, is_national_id, is_phone
+from streams.language.identity import CARDS_BEGIN, is_card, is_national_id, is_phone
 from streams.language.modes import KINDS, Secret
 from streams.language.numbers import Group, NumberRun, number_groups
 from streams.language.quantities import OF, YEAR, Quantities
@@ -19,11 +19,10 @@ _WHOLE = {"card": 13, "iban": 14, "national_id": 7, "phone": 7, "number": 0}
 REST_WORDS_MAX = 8
 GROUP_DIGITS_MIN, CHECK_WORDS_MAX = 4, 6
 PHONE_DIGITS_MIN = 6
-CARD_GROUPS_MAX, CARD_GROUP_DIGITS_MIN, CARD_WORDS_MAX = 5, 3, 6
-"""Groups, their digits and words between them, with which numbers that stand apart are still looked at as one card."""
+CARD_GROUPS_MAX, CARD_WORDS_MAX = 6, 8
+"""Groups, and words between them, with which numbers that stand apart are still looked at as one card."""
 FOURS_WORDS_MAX = 4
 """Words from a card's last four to what calls them so: "4471 ce sont les quatre derniers"."""
-_CARDS_BEGIN = ("3", "4", "5", "6")
 _EXPIRES = re.compile(r"(?:0[1-9]|1[0-2])(?:20)?(?:2[4-9]|3\d|4\d)")
 _LAST_FOUR = ([4], [2, 2], [1, 1, 1, 1], [1, 1, 2], [2, 1, 1])
 _TERMS = frozenset(str(year) for year in range(2010, 2046))
@@ -43,7 +42,7 @@ class Dictated:
         cards, fours = self._cards_in_groups(), self._fours()
         for position, run in enumerate(self.around.runs):
             if position in cards:
-                found += [cards[position]] if cards[position] not in found else []
+                found.append(Secret("card", run.first, run.last))
                 continue
             if any(first <= run.first and run.last < end for first, end in fours):
                 continue  # the "four" of "the last four"
@@ -52,21 +51,20 @@ class Dictated:
             found += self._of_run(run, before, near, found) or self._rest(run, near, found)
         return [self.around.with_letters(secret) for secret in found]
 
-    def _cards_in_groups(self) -> dict[int, Secret]:
-        """Cards of which each group is a number by itself, whatever is said between ("4980 deuxième groupe 1341 …"), by the positions
-        of their runs."""
-        runs = self.around.runs
-        found: dict[int, Secret] = {}
+    def _cards_in_groups(self) -> set[int]:
+        """Cards of which each group is a number by itself, whatever is said between ("4980 deuxième groupe 1341 …"): the positions of
+        their runs."""
+        runs, apart = self.around.runs, self.around.numbers.apart - self.around.known.cards
+        found: set[int] = set()
         for first in range(len(runs)):
-            if first in found or runs[first].digits[:1] not in _CARDS_BEGIN:
+            if first in found or runs[first].digits[:1] not in CARDS_BEGIN:
                 continue
             for last in range(first + 1, min(first + CARD_GROUPS_MAX, len(runs))):
                 gap = range(runs[last - 1].last + 1, runs[last].first)
-                if len(gap) > CARD_WORDS_MAX or any(self.around.word(at) in self.around.numbers.apart for at in gap):
+                if len(gap) > CARD_WORDS_MAX or not apart.isdisjoint(self.around.word(at) for at in gap):
                     break
                 if self._is_card_of(runs[first : last + 1]):
-                    card = Secret("card", runs[first].first, runs[last].last)
-                    found |= dict.fromkeys(range(first, last + 1), card)
+                    found |= set(range(first, last + 1))
                     break
         return found
 
@@ -79,7 +77,8 @@ class Dictated:
         return [span for span in spans if self.around.word(span[1]) not in units]  # "in the last four months"
 
     def _is_card_of(self, runs: list[NumberRun]) -> bool:
-        if any(len(run.digits) < CARD_GROUP_DIGITS_MIN or self.quantities.measured(run) for run in runs):
+        regions = self.around.settings.regions
+        if any(self.quantities.measured(run) or is_phone(run.digits, False, regions) for run in runs):
             return False
         return any(is_card("".join(digits)) for digits in ((run.digits for run in runs), (run.spread for run in runs)))
 

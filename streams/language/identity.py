@@ -22,6 +22,7 @@ from stdnum.pt import cc, nif
 from stdnum.us import ssn
 
 CARD_LENGTHS = range(13, 20)
+CARDS_BEGIN = ("3", "4", "5", "6")
 IBAN_LENGTHS = range(15, 35)
 PHONE_LENGTHS = range(7, 16)
 IBAN_COUNTRIES = frozenset(
