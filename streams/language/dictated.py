@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from streams.language.announcements import NOUN, Announced
 from streams.language.around import Around
-from streams.language.identity import CARDS_BEGIN, is_card, is_national_id, is_phone
+from streams.language.identity import begins_card, is_card, is_national_id, is_phone
 from streams.language.modes import KINDS, Secret
 from streams.language.numbers import Group, NumberRun, number_groups
 from streams.language.quantities import OF, YEAR, Quantities
@@ -19,7 +19,7 @@ _WHOLE = {"card": 13, "iban": 14, "national_id": 7, "phone": 7, "number": 0}
 REST_WORDS_MAX = 8
 GROUP_DIGITS_MIN, CHECK_WORDS_MAX = 4, 6
 PHONE_DIGITS_MIN = 6
-CARD_GROUPS_MAX, CARD_WORDS_MAX = 6, 8
+CARD_GROUPS_MAX, CARD_WORDS_MAX = 6, 10
 """Groups, and words between them, with which numbers that stand apart are still looked at as one card."""
 FOURS_WORDS_MAX = 4
 """Words from a card's last four to what calls them so: "4471 ce sont les quatre derniers"."""
@@ -57,7 +57,7 @@ class Dictated:
         runs, apart = self.around.runs, self.around.numbers.apart - self.around.known.cards
         found: set[int] = set()
         for first in range(len(runs)):
-            if first in found or runs[first].digits[:1] not in CARDS_BEGIN:
+            if first in found or not begins_card(runs[first].digits):
                 continue
             for last in range(first + 1, min(first + CARD_GROUPS_MAX, len(runs))):
                 gap = range(runs[last - 1].last + 1, runs[last].first)

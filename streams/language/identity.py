@@ -22,7 +22,7 @@ from stdnum.pt import cc, nif
 from stdnum.us import ssn
 
 CARD_LENGTHS = range(13, 20)
-CARDS_BEGIN = ("3", "4", "5", "6")
+_MASTERCARD_TWOS = frozenset(map(str, range(2221, 2721)))
 IBAN_LENGTHS = range(15, 35)
 PHONE_LENGTHS = range(7, 16)
 IBAN_COUNTRIES = frozenset(
@@ -95,6 +95,13 @@ _LETTERED = re.compile(r"\d{8}[A-Z]|[XYZ]\d{7}[A-Z]|\d{9}[A-Z0-9]{2}\d")
 
 def is_card(digits: str) -> bool:
     return len(digits) in CARD_LENGTHS and len(set(digits)) > 1 and bool(luhn.is_valid(digits))
+
+
+def begins_card(digits: str) -> bool:
+    """Whether a card of a network that is met everywhere may begin so: American Express, Visa, Mastercard (also 2221 to 2720), Discover."""
+    return (
+        digits[:1] in ("3", "4", "5", "6") or (len(digits) < 4 and digits[:1] == "2") or digits[:4] in _MASTERCARD_TWOS
+    )
 
 
 def is_iban(text: str) -> bool:

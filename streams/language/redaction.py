@@ -21,7 +21,7 @@ from typing import Any
 from audio.state import Stateful
 from streams.language.announcements import Announcements, announcements, codes_for
 from streams.language.emails import unfinished
-from streams.language.identity import CARD_LENGTHS, CARDS_BEGIN, is_card
+from streams.language.identity import CARD_LENGTHS, begins_card, is_card
 from streams.language.marking import redacted_words
 from streams.language.marks import marked
 from streams.language.modes import Mode, RedactionSettings, Secret
@@ -255,8 +255,8 @@ class Redactor(Stateful):
         _, words, _, breaks = self._joined(len(self._held))
         known, runs = self._known(self._held[-1]), number_runs(words, self._language(self._held[-1]), breaks)
         begun = ["".join(run.digits for run in runs[first:]) for first in range(len(runs))]
-        begun = [digits for digits in begun if digits[0] in CARDS_BEGIN and len(digits) < CARD_LENGTHS[-1]]
-        if not begun or any(map(is_card, begun)):
+        begun = [digits for digits in begun if begins_card(digits) and len(digits) < CARD_LENGTHS[-1]]
+        if not begun or any(map(is_card, [*begun, *(run.digits for run in runs)])):
             return False
         if not (apart - known.cards).isdisjoint(token.word for token in others):
             return False
