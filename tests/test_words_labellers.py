@@ -81,6 +81,7 @@ def test_agreement_counts_what_the_one_says_and_the_other_does_not(tmp_path: Pat
         (["a\t0\t"], "four fields"),
         (["a\tx\t\t"], "sentiment is none of"),
         (["a\t0\tjoy\t"], "unknown categories"),
+        (["a\t0\t\t", "", "a\tp\t\t"], "a: id is labelled twice"),
         (["b\t0\t\t"], "a: the labels of the second labeller are missing"),
     ],
 )
@@ -104,6 +105,8 @@ def test_the_command_measures_by_any_labeller_and_prints_the_agreement(capsys: p
     assert report["labeller"] == "majority"
     wanted = sum(len(one.phrases) for one in labelled_by(ITEMS, MAJORITY) if one.language == "en")
     assert report["languages"]["en"]["phrases"]["of"] == wanted
+    assert main(["eval", "--words", "--agreement", "--word-errors", "0.1"]) == 2
+    assert "as it is" in capsys.readouterr().err
     assert main(["eval", "--words", "--labeller", "second"]) == 2
     assert "held-out part alone" in capsys.readouterr().err
     assert main(["eval", "--labeller", "second"]) == 2

@@ -100,6 +100,14 @@ def run(args: argparse.Namespace) -> int:
 
 def _words(args: argparse.Namespace) -> int:
     console = Console(width=max(150, Console().width))
+    if args.agreement and (
+        args.xlmt or args.labeller or args.word_errors or args.show_failures or args.part == PARTS[0]
+    ):
+        raise VigieError(
+            "the agreement of labellers is of the held-out part as it is",
+            remedy="Give --words [DIR] and --json alone with it",
+            field="--agreement",
+        )
     if args.xlmt:
         report, show = words_tweets.compare(args.xlmt), words_report.print_tweets
     elif args.agreement:

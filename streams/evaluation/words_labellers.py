@@ -112,11 +112,15 @@ def _read(path: Path) -> dict[str, _Opinion]:
         raise VigieError(
             f"cannot read the labels: {error}", remedy="Give a suite that others have labelled, too", where=str(path)
         ) from error
-    found = {}
-    for line in lines:
+    found: dict[str, _Opinion] = {}
+    for number, line in enumerate(lines, 1):
+        if not line:
+            continue
         name, *fields = line.split("\t")
         if len(fields) != 3:
-            raise _wrong(path, name, "the line", "has not four fields: id, sentiment, phrases, secrets")
+            raise _wrong(path, f"line {number}", "the line", "has not four fields: id, sentiment, phrases, secrets")
+        if name in found:
+            raise _wrong(path, name, "id", "is labelled twice")
         sentiment = fields[0]
         phrases, secrets = frozenset(fields[1].split(",")) - {""}, frozenset(fields[2].split(" | ")) - {""}
         if sentiment not in SHORT:

@@ -7,7 +7,8 @@ from itertools import pairwise
 
 from streams.language.announcements import NOUN, Announced
 from streams.language.around import Around
-from streams.language.identity import begins_card, is_card, is_national_id, is_phone
+from streams.language.cards import fours, grouped_cards
+from streams.language.identity import is_card, is_national_id, is_phone
 from streams.language.modes import KINDS, Secret
 from streams.language.numbers import Group, NumberRun, number_groups
 from streams.language.quantities import OF, YEAR, Quantities
@@ -19,8 +20,6 @@ _WHOLE = {"card": 13, "iban": 14, "national_id": 7, "phone": 7, "number": 0}
 REST_WORDS_MAX = 8
 GROUP_DIGITS_MIN, CHECK_WORDS_MAX = 4, 6
 PHONE_DIGITS_MIN = 6
-CARD_GROUPS_MAX, CARD_WORDS_MAX = 6, 10
-"""Groups, and words between them, with which numbers that stand apart are still looked at as one card."""
 FOURS_WORDS_MAX = 4
 """Words from a card's last four to what calls them so: "4471 ce sont les quatre derniers"."""
 _EXPIRES = re.compile(r"(?:0[1-9]|1[0-2])(?:20)?(?:2[4-9]|3\d|4\d)")
@@ -39,48 +38,19 @@ class Dictated:
 
     def find(self, digits_before: int) -> list[Secret]:
         found: list[Secret] = []
-        cards, fours = self._cards_in_groups(), self._fours()
+        cards = grouped_cards(self.around, self.quantities, self.expected)
+        named = fours(self.around)
         for position, run in enumerate(self.around.runs):
             if position in cards:
                 found.append(Secret("card", run.first, run.last))
                 continue
-            if any(first <= run.first and run.last < end for first, end in fours):
+            if any(first <= run.first and run.last < end for first, end in named):
                 continue  # the "four" of "the last four"
             before = digits_before if position == 0 and run.first <= 1 else 0
             near = self._nearest(run)
-            found += self._of_run(run, before, near, found) or self._rest(run, near, found)
+            rest = [] if position - 1 in cards else self._rest(run, near, found)  # that card was whole
+            found += self._of_run(run, before, near, found) or rest
         return [self.around.with_letters(secret) for secret in found]
-
-    def _cards_in_groups(self) -> set[int]:
-        """Cards of which each group is a number by itself, whatever is said between ("4980 deuxième groupe 1341 …"): the positions of
-        their runs."""
-        runs, apart = self.around.runs, self.around.numbers.apart - self.around.known.cards
-        found: set[int] = set()
-        for first in range(len(runs)):
-            if first in found or not begins_card(runs[first].digits):
-                continue
-            for last in range(first + 1, min(first + CARD_GROUPS_MAX, len(runs))):
-                gap = range(runs[last - 1].last + 1, runs[last].first)
-                if len(gap) > CARD_WORDS_MAX or not apart.isdisjoint(self.around.word(at) for at in gap):
-                    break
-                if self._is_card_of(runs[first : last + 1]):
-                    found |= set(range(first, last + 1))
-                    break
-        return found
-
-    def _fours(self) -> list[tuple[int, int]]:
-        """Words (first, end) that call a number before them a card's last four."""
-        if not any(len(run.digits) == 4 for run in self.around.runs):
-            return []
-        spans = self.around.known.spans(self.around.known.fours, self.around.line)
-        units = self.around.numbers.units | self.around.numbers.months
-        return [span for span in spans if self.around.word(span[1]) not in units]  # "in the last four months"
-
-    def _is_card_of(self, runs: list[NumberRun]) -> bool:
-        regions = self.around.settings.regions
-        if any(self.quantities.measured(run) or is_phone(run.digits, False, regions) for run in runs):
-            return False
-        return any(is_card("".join(digits)) for digits in ((run.digits for run in runs), (run.spread for run in runs)))
 
     def _rest(self, run: NumberRun, near: Announced | None, found: list[Secret]) -> list[Secret]:
         """A number that goes on with one that is not whole yet: "hang on my glasses … 4471", "et la clé 61"."""
@@ -309,7 +279,8 @@ class Dictated:
                 following = any(a.end <= other.first <= a.end + reach for other in self.around.runs)
                 return None if following else a.kind
         four = [len(part.digits) for part in run.parts] in _LAST_FOUR
-        if four and any(0 <= first - run.last <= FOURS_WORDS_MAX for first, _ in self._fours()):
+        year = run.digits[:2] in ("19", "20") and len(run.digits) == 4 and not self._is_carded([])
+        if four and not year and any(0 <= first - run.last <= FOURS_WORDS_MAX for first, _ in fours(self.around)):
             return "card"
         if not self.around.heat & NOUN:
             return None

@@ -215,7 +215,8 @@ def _gap(
     strange = [word for word in between if not known.is_filler(word)]
     if not strange:
         return 0 if len(between) <= FILLERS_MAX else None
-    if _is_aside(between, parts, after, known):
+    behind = words[after.last + 1].word if after.last + 1 < len(words) else ""
+    if behind not in known.units and behind not in known.months and _is_aside(between, parts, after, known):
         return 1
     word = strange[0]
     dictated = len(before.digits) <= 2 and len(after.digits) <= 2 and not (before.soft or after.soft)
@@ -226,12 +227,14 @@ def _gap(
 
 
 def _is_aside(between: Sequence[str], parts: list[Group], after: Group, known: NumberWords) -> bool:
-    """Whether these words look a number up or put it right ("no sorry i mean", "attendez je cherche mes lunettes"), or make sure, in
-    the midst of a long one, that the other follows ("you got that")."""
+    """Whether these words look a number up or put it right ("no sorry i mean", "attendez je cherche mes lunettes"), or make sure, with
+    four digits behind, that the other follows ("you got that")."""
     if len(between) > REPAIR_WORDS_MAX or len(parts[-1].digits) > 4 or len(after.digits) > 4:
         return False
     if known.repairs.isdisjoint(between) and sum(len(part.digits) for part in parts) < ASIDE_DIGITS_MIN:
         return False
+    if _is_card(parts) or (parts[-1].digits.endswith("00") and after.digits.endswith("00")):
+        return False  # it is whole, or these are amounts: "1200 c'est ça 1300"
     return all(word in known.repairs or word in known.asides or known.is_filler(word) for word in between)
 
 

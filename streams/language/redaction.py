@@ -20,8 +20,8 @@ from typing import Any
 
 from audio.state import Stateful
 from streams.language.announcements import Announcements, announcements, codes_for
+from streams.language.cards import is_part_of_card
 from streams.language.emails import unfinished
-from streams.language.identity import CARD_LENGTHS, begins_card, is_card
 from streams.language.marking import redacted_words
 from streams.language.marks import marked
 from streams.language.modes import Mode, RedactionSettings, Secret
@@ -41,8 +41,6 @@ _CLOSING = frozenset(["please", "thanks", "thank", "merci", "obrigado", "obrigad
 _HEARD_DIGITS_MAX = 40
 CARD_STRANGE_MAX = 4
 """Words that mean something else, between the parts of a card that is being dictated ("je tourne la carte")."""
-CARD_DIGITS_MIN, FOUR_DIGITS, HALF_CARD_DIGITS = 2, 4, 6
-"""So many digits are part of a card where one is spoken of; where none is, with more to come, and where it is not known."""
 
 
 def redact_text(
@@ -230,7 +228,7 @@ class Redactor(Stateful):
             return True
         if not self._is_dictating():
             return False
-        if runs and strange <= CARD_STRANGE_MAX and self._is_part_of_card(known.apart, lead, FOUR_DIGITS):
+        if runs and strange <= CARD_STRANGE_MAX and self._is_part_of_card(lead, told=True):
             return True
         return strange <= STRANGE_WORDS_MAX or (self._settings(record).strict and len(lead) <= 5)
 
@@ -249,19 +247,12 @@ class Redactor(Stateful):
         runs = number_runs(tokens(self._held[-1]["text"]), self._language(self._held[-1]))
         return bool(runs) and runs[-1].digits_max >= DICTATED_DIGITS_MIN
 
-    def _is_part_of_card(self, apart: frozenset[str], others: Sequence[Token], untold_min: int) -> bool:
-        """Whether what is held has some digits of a card, but not all (where none is spoken of, so many at least), and `others`, said
-        before or after more of them, name nothing else."""
+    def _is_part_of_card(self, others: Sequence[Token], told: bool = False) -> bool:
+        """Whether what is held goes on with more digits of a card, with these other words in between; `told` as there."""
         _, words, _, breaks = self._joined(len(self._held))
-        known, runs = self._known(self._held[-1]), number_runs(words, self._language(self._held[-1]), breaks)
-        begun = ["".join(run.digits for run in runs[first:]) for first in range(len(runs))]
-        begun = [digits for digits in begun if begins_card(digits) and len(digits) < CARD_LENGTHS[-1]]
-        if not begun or any(map(is_card, [*begun, *(run.digits for run in runs)])):
-            return False
-        if not (apart - known.cards).isdisjoint(token.word for token in others):
-            return False
-        told = self._expected == "card" or not known.cards.isdisjoint(token.word for token in words)
-        return max(map(len, begun)) >= (CARD_DIGITS_MIN if told else untold_min)
+        language = self._language(self._held[-1])
+        runs, known = number_runs(words, language, breaks), self._known(self._held[-1])
+        return is_part_of_card(words, runs, others, known, number_words(language), told or self._expected == "card")
 
     def _ready(self, newest: list[Token]) -> int:
         """How many of the held records, from the oldest on, have nothing more to wait for."""
@@ -286,11 +277,7 @@ class Redactor(Stateful):
         strange = [token.word for token in after if token.word not in numbers.continues]
         half = last.digits_max in HALF_DIGITS and len(after) <= 2 and _CLOSING.isdisjoint(strange)
         most = STRANGE_WORDS_MAX if half else 0
-        if (
-            len(strange) > most
-            and _CLOSING.isdisjoint(strange)
-            and self._is_part_of_card(numbers.apart, after, HALF_CARD_DIGITS)
-        ):
+        if len(strange) > most and _CLOSING.isdisjoint(strange) and self._is_part_of_card(after):
             most = CARD_STRANGE_MAX
         if len(after) > LEADING_WORDS_MAX or len(strange) > most:
             return count
