@@ -1,5 +1,7 @@
 """The network that reads words in their order: its arithmetic, its size, and that no text upsets it."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -95,9 +97,49 @@ def test_the_recipe_learns_what_only_the_order_of_words_tells() -> None:
     ]
     examples = fit_network.Examples(items, 1)
     rows = np.arange(len(items))
-    odds = fit_network.odds_of(fit_network.fit(examples, rows, 60, 1), examples, rows)
+    odds = fit_network.odds_of(fit_network.fit(examples, rows, 120, 1), examples, rows)
     number = CATEGORIES.index("abuse")
     assert ((odds[:, number] > 0) == examples.said[:, number]).mean() > 0.95
+
+
+def test_the_recipe_brings_together_what_the_vectors_say_is_alike() -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from streams.language.recipe import fit_network
+    from streams.language.recipe.fit_sentiment import Labelled
+
+    rng = np.random.default_rng(1)
+    words = ["bab", "deg", "fik", "gom", "kur", "lyx", "mec", "paf"]
+    heads = rng.normal(size=(2, fit_network.MEANING_SIZE)).astype(np.float32)
+    said = [(f"{one} {word} {two}", at % 2) for at, word in enumerate(words) for one in words for two in words[:4]]
+    items = [Labelled(text, "en", "customer", 1, "corpus") for text, _ in said]
+    kind = np.array([number for _, number in said])
+    vectors = heads[kind]
+    vectors[::5] = 0  # not known
+    alike = []
+    for known in (None, vectors):
+        examples = fit_network.Examples(items, 1, known)
+        rows = np.arange(len(items))
+        features = fit_network.fit(examples, rows, 200, 1)(*examples.batch(rows))[1].detach().numpy()
+        features -= features.mean(axis=0)
+        near = np.corrcoef(features)
+        same = np.equal.outer(kind, kind)
+        alike.append(near[same].mean() - near[~same].mean())
+    assert alike[1] > alike[0] + 0.1
+
+
+def test_vectors_are_read_by_utterance_and_less_what_a_language_has_in_common(tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from streams.language.recipe import fit_network
+    from streams.language.recipe.fit_sentiment import Labelled
+
+    texts = ["good morning", "goodbye then", "bonjour"]
+    kept = np.arange(3 * fit_network.MEANING_SIZE, dtype=np.float32).reshape(3, -1)
+    np.savez(tmp_path / "kept.npz", texts=np.array(texts), vectors=kept)
+    said = [("bonjour", "fr"), ("goodbye then", "en"), ("never seen", "en"), ("good morning", "en")]
+    items = [Labelled(text, code, "customer", 1, "corpus") for text, code in said]
+    found = fit_network.read_vectors(items, tmp_path / "kept.npz")
+    half = fit_network.MEANING_SIZE / 2
+    assert found.tolist() == [[0.0] * len(kept[0]), [half] * len(kept[0]), [0.0] * len(kept[0]), [-half] * len(kept[0])]
 
 
 def test_words_that_were_never_heard_speak_against_nothing_and_other_words_do() -> None:

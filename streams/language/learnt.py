@@ -1,6 +1,6 @@
 """Phrases by what labelled utterances have taught, beside the patterns of the catalogue.
 
-Patterns find what their authors thought of. Two models fitted on this project's own utterances, a linear one a language over the
+Patterns find what their authors thought of. Models fitted on this project's own utterances, a linear one a language over the
 parts of words (`recipe/fit_phrases.py`, `phrases.npz`) and a network over the words in their order (network.py), together add what is
 said in other words when they are sure, and take a pattern's match back when the rest of the utterance speaks clearly against it. A
 category that a catalogue of a user's own replaces or lacks is left alone, and what the user's own patterns find always stands.
@@ -45,10 +45,11 @@ class LearntPhrases:
         keep_min: log-odds below which a pattern's match is taken back; `keep_named_min` of the categories `named`, in whose patterns
             stand words that are hardly said of anything else, and which have more ways to be said than the models have heard, or
             (a disclosure) whose absence is what an alert tells.
+        linear: what the linear model counts; the network counts the rest.
     """
 
-    kind = ALONE
-    add_min, keep_min, keep_named_min = 0.6, -2.5, -3.0
+    kind, linear = ALONE, 0.25
+    add_min, keep_min, keep_named_min = 0.6, -1.5, -2.0
     named = frozenset({"abuse", "cancellation", "disclosure", "regulator_press"})
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -92,7 +93,7 @@ class LearntPhrases:
 
     def _phrases(self, one: Heard, code: str, understood: Understood, odds: Floats) -> Sequence[Phrase]:
         """What the patterns found, less what is not meant, and what is meant beside it; `odds` are those of the linear model."""
-        both = (odds + understood.categories) / 2
+        both = self.linear * odds + (1 - self.linear) * understood.categories
         sure = [number for number, value in enumerate(both.tolist()) if value >= self.add_min]
         if not sure and not one.phrases:
             return one.phrases
@@ -118,8 +119,9 @@ class LearntPhrases:
             unlikely = unlikely & understood.against
         guest = MIXED_WITH.get(code)
         if guest == "ar" and any(is_darija(token.word) for token in one.words):
-            linear = _linear_odds(part(one.words, guest), guest, one.party)
-            unlikely = unlikely & (linear + self._understood(one, guest).categories < 2 * self._keep_min)
+            odds = _linear_odds(part(one.words, guest), guest, one.party)
+            both = self.linear * odds + (1 - self.linear) * self._understood(one, guest).categories
+            unlikely = unlikely & (both < self._keep_min)
         return set(np.flatnonzero(unlikely).tolist())
 
     def _stands(self, category: str, code: str, doubted: Collection[int]) -> bool:

@@ -21,8 +21,8 @@ from streams.language.parts import word_parts
 from streams.language.text import LANGUAGES, Token
 from streams.language.weights import NETWORK_FILE, Floats
 
-SLOTS = 1 << 15
-"""All languages share them."""
+SLOTS = 1 << 16
+"""All languages share them: of half as many, too many parts of words share each."""
 REACH = 5
 """Neighbouring words that a feature sees."""
 SIDES = 2 * len(LANGUAGES)

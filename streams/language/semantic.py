@@ -51,7 +51,7 @@ def fitted() -> Fitted:
 class Semantics(LearntPhrases):
     """Meaning for one catalogue. Raises VigieError: the embedder is not the one that the weights are for."""
 
-    kind = BESIDE_MEANING
+    kind, linear = BESIDE_MEANING, 0.5
 
     def __init__(self, embedder: Embedder, catalogue: Catalogue) -> None:
         if embedder.name != fitted().model:

@@ -1,13 +1,15 @@
 """Fits `network.npz`: a small network that reads the words of an utterance in their order, all languages together.
 
-    python -m streams.language.recipe.fit_network                   # the file
-    python -m streams.language.recipe.fit_network --only-check      # cross-validation alone
+    python -m streams.language.recipe.fit_network --vectors FILE.npz     # the file
+    python -m streams.language.recipe.fit_network --only-check           # cross-validation alone
 
 On the utterances of `fit_phrases.py` (the held-out part of tests/words is never read). A word is the sum of what its parts
 are; five neighbouring words together make each of 128 features, and the most and the mean of a feature over the utterance speak
 for the categories and the sentiment. In training some words and some parts of words are left out, some words are misheard
 (`words_corrupt.py`), and some utterances are followed by another of the same speaker, whose categories then are said as well.
-Needs PyTorch (`pip install torch`), which running Vigie does not. On one core some fifteen minutes, a fold nearly as much.
+With the vectors that `fit_semantic.py --vectors` keeps, it learns to tell the utterance's vector as well, by weights that are then
+thrown away: what is near in meaning gets like features, also where few utterances say so. Needs PyTorch (`pip install torch`),
+which running Vigie does not. On one core some twenty-five minutes, a fold nearly as much.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from torch.nn import functional
 
 from streams.evaluation.words_corrupt import Corruptor
 from streams.language.catalogue import CATEGORIES
+from streams.language.embedding import plain
 from streams.language.network import REACH, SIDES, SLOTS, part_slots, side_of
 from streams.language.recipe.fit_phrases import precision_recall, said_in
 from streams.language.recipe.fit_sentiment import (
@@ -42,7 +45,7 @@ from streams.language.recipe.fit_sentiment import (
 from streams.language.text import LANGUAGES, tidy, words_of
 from streams.language.weights import NETWORK_FILE, Floats
 
-WIDTH, FEATURES = 48, 128
+WIDTH, FEATURES = 40, 128
 EPOCHS, BATCH, RATE, DECAY = 32, 128, 5e-3, 0.02
 JOINED, MISHEARD, LEFT_OUT, PARTS_LEFT_OUT = 0.4, 0.3, 0.15, 0.3
 """Shares of utterances that another follows, of those heard with recognition errors, of words left out, and of the parts of the
@@ -51,8 +54,12 @@ ERRORS = 0.12
 """Word errors where there are some."""
 WORDS_MAX = 48
 JOIN_WORDS_MAX = 20
+STEPS = 31
+"""Either way, in which what a part is is kept: finer ones make the file larger and nothing better."""
 FEELING = 0.5
 """What the sentiment's loss counts beside the categories'."""
+MEANING, MEANING_SIZE = 1.0, 384
+"""What the loss of the vector counts, where there is one, and how many values it has."""
 SEED = 5
 
 
@@ -66,11 +73,12 @@ class Network(nn.Module):  # type: ignore[misc, unused-ignore]  # untyped where 
         self.side = nn.Embedding(SIDES, WIDTH)
         self.near = nn.Conv1d(WIDTH, FEATURES, REACH, padding=REACH // 2)
         self.out = nn.Linear(2 * FEATURES + WIDTH, len(CATEGORIES) + 3)
+        self.meant = nn.Linear(2 * FEATURES, MEANING_SIZE)
 
     def forward(
         self, slots: torch.Tensor, starts: torch.Tensor, there: torch.Tensor, side: torch.Tensor
-    ) -> torch.Tensor:
-        """Log-odds of the categories, then of the three labels: (batch, categories + 3).
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Log-odds of the categories, then of the three labels: (batch, categories + 3); and the most and the mean of each feature.
 
         Args:
             slots: of all words, one after another; `starts`, where each word's begin.
@@ -86,14 +94,15 @@ class Network(nn.Module):  # type: ignore[misc, unused-ignore]  # untyped where 
         who = self.side(side)
         words = (functional.dropout(words, 0.2, self.training) + who[:, None]) * there[..., None]
         found = functional.relu(self.near(words.transpose(1, 2))) * there[:, None]
-        most, mean = found.max(2).values, found.sum(2) / there.sum(1)[:, None] ** 0.5
-        return self.out(functional.dropout(torch.cat([most, mean, who], 1), 0.3, self.training))
+        both = torch.cat([found.max(2).values, found.sum(2) / there.sum(1)[:, None] ** 0.5], 1)
+        return self.out(functional.dropout(torch.cat([both, who], 1), 0.3, self.training)), both
 
 
 class Examples:
     """Utterances as slots, and batches of them."""
 
-    def __init__(self, items: Sequence[Labelled], seed: int) -> None:
+    def __init__(self, items: Sequence[Labelled], seed: int, vectors: Floats | None = None) -> None:
+        self.vectors = None if vectors is None else torch.from_numpy(vectors)
         self.rng = np.random.default_rng(seed)
         self.slots: dict[tuple[str, str], list[int]] = {}
         self.plain = [self._read(item, item.text) for item in items]
@@ -178,13 +187,18 @@ def fit(examples: Examples, rows: NDArray[np.int64], epochs: int, seed: int) -> 
             for group in optimizer.param_groups:
                 group["lr"] = RATE * min(1.0, step / 200) * max(0.02, 1 - step / steps)
             given, said, label = examples.training_batch(batch, followers)
-            odds = network(*given)
+            odds, features = network(*given)
             counts = torch.from_numpy(examples.counts[batch]).float()
             loss = functional.binary_cross_entropy_with_logits(
                 odds[:, :-3], torch.from_numpy(said).float(), reduction="none"
             ).sum(1)
             felt = functional.cross_entropy(odds[:, -3:], torch.from_numpy(label), ignore_index=-1, reduction="none")
             mean = ((loss + FEELING * felt) * counts).mean()
+            if examples.vectors is not None:
+                wanted = examples.vectors[torch.from_numpy(batch)]
+                alone = torch.from_numpy(label >= 0) & wanted.any(1)  # of two utterances together there is no vector
+                alike = functional.cosine_similarity(network.meant(features[alone]), wanted[alone])
+                mean = mean + MEANING * (1 - alike).sum() / max(1, len(alike))
             optimizer.zero_grad()
             mean.backward()
             optimizer.step()
@@ -201,14 +215,14 @@ def odds_of(network: Network, examples: Examples, rows: NDArray[np.int64]) -> Fl
     for at in range(0, len(order), 256):
         some = order[at : at + 256]
         with torch.no_grad():
-            found[some] = network(*examples.batch(rows[some])).numpy()
+            found[some] = network(*examples.batch(rows[some]))[0].numpy()
     return found
 
 
 def stored(network: Network) -> dict[str, NDArray[Any]]:
     """What goes into the file: the parts as bytes, a scale a column; the rest as half floats."""
     parts = network.parts.weight.detach().numpy()
-    scale = np.abs(parts).max(axis=0) / 127
+    scale = np.abs(parts).max(axis=0) / STEPS
     near = network.near.weight.detach().numpy()  # (features, width, reach)
     half = {
         "near": near.transpose(1, 2, 0).reshape(WIDTH, REACH * FEATURES),
@@ -223,6 +237,20 @@ def stored(network: Network) -> dict[str, NDArray[Any]]:
         "scale": scale.astype(np.float32),
         **{name: value.astype(np.float16) for name, value in half.items()},
     }
+
+
+def read_vectors(items: Sequence[Labelled], file: Path) -> Floats:
+    """One an utterance, less what those of its language have in common; zeros where the file has none."""
+    with np.load(file, allow_pickle=False) as kept:
+        at, vectors = {text: number for number, text in enumerate(kept["texts"].tolist())}, kept["vectors"]
+    found = np.zeros((len(items), MEANING_SIZE), np.float32)
+    for language in LANGUAGES:
+        rows = [row for row, item in enumerate(items) if item.language == language and plain(item.text) in at]
+        if rows:
+            own = vectors[[at[plain(items[row].text)] for row in rows]]
+            found[rows] = own - own.mean(axis=0)
+    print(f"{found.any(axis=1).mean():.0%} of the utterances have a vector", flush=True)
+    return found
 
 
 def check(items: Sequence[Labelled], examples: Examples, epochs: int, folds: Sequence[int], out: Path | None) -> None:
@@ -261,12 +289,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--folds", type=int, nargs="*", default=list(range(FOLDS)), help="only with --only-check: these alone"
     )
     parser.add_argument("--odds", type=Path, help="only with --only-check: keep what was judged, for study")
+    parser.add_argument("--vectors", type=Path, help="what `fit_semantic --vectors` kept: learn them as well")
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--threads", type=int, default=1, help="the weights differ a little with it")
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     items = read_all(args.suite, args.corpus, judged=False)
-    examples = Examples(items, SEED)
+    examples = Examples(items, SEED, read_vectors(items, args.vectors) if args.vectors else None)
     print(f"{len(items)} utterances, {len(examples.slots)} words", flush=True)
     if args.only_check:
         check(items, examples, args.epochs, args.folds, args.odds)

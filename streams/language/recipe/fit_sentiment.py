@@ -189,8 +189,10 @@ def fit(x: sparse.csr_matrix, y: NDArray[np.int64], counts: Floats) -> Floats:
     from sklearn.linear_model import LogisticRegression
 
     used = np.flatnonzero(np.asarray((x != 0).sum(axis=0)).ravel())
+    totals = np.bincount(y, weights=counts, minlength=len(LABELS))
+    rarer = {label: float(totals.mean() / total) for label, total in enumerate(totals) if total}
     model = LogisticRegression(
-        C=LOOSENESS, class_weight="balanced", fit_intercept=False, max_iter=ROUNDS_MAX, tol=1e-3, solver="lbfgs"
+        C=LOOSENESS, class_weight=rarer, fit_intercept=False, max_iter=ROUNDS_MAX, tol=1e-3, solver="lbfgs"
     )
     model.fit(x[:, used], y, sample_weight=counts)
     found = np.zeros((len(LABELS), x.shape[1]))
