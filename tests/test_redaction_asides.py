@@ -237,3 +237,53 @@ def test_what_follows_a_number_without_a_card_is_not_held_back() -> None:
         redactor = Redactor(language="en")
         out = redactor.push({"text": text, "start_ms": 0, "end_ms": 3_000, "language": "en"})
         assert [record["text"] for record in out] == [text]
+
+
+@pytest.mark.parametrize(
+    ("language", "texts", "redacted"),
+    [
+        ("en", ("my code is 4471", "all good 10 minutes"), ["my code is [code]", "all good 10 minutes"]),
+        (
+            "fr",
+            ("mon code c'est 4471", "tout enregistré 10 minutes"),
+            ["mon code c'est [code]", "tout enregistré 10 minutes"],
+        ),
+        ("fr", ("mon cvv 503", "tout enregistré 2 minutes"), ["mon cvv [cvv]", "tout enregistré 2 minutes"]),
+        (
+            "pt",
+            ("o meu código é 4471", "quer que repita 20 dias"),
+            ["o meu código é [code]", "quer que repita 20 dias"],
+        ),
+        (
+            "en",
+            ("my bill was 1450", "all good", "now it is only 15"),
+            ["my bill was 1450", "all good", "now it is only 15"],
+        ),
+    ],
+)
+def test_a_measure_in_the_next_utterance_is_no_part_of_a_number(
+    language: str, texts: tuple[str, ...], redacted: list[str]
+) -> None:
+    redactor, out = Redactor(language=language), []
+    for number, text in enumerate(texts):
+        start_ms = 3_000 * number
+        out += redactor.push({"text": text, "start_ms": start_ms, "end_ms": start_ms + 2_000, "language": language})
+    out += redactor.flush(None)
+    assert [record["text"] for record in out] == redacted
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "redacted"),
+    [
+        ("fr", "4471 les quatre derniers", "[card] les quatre derniers"),
+        ("es", "4471 los cuatro últimos", "[card] los cuatro últimos"),
+        ("pt", "4471 os quatro últimos", "[card] os quatro últimos"),
+        ("es", "mi tarjeta acaba en 4471 hasta el 15 de marzo", "mi tarjeta acaba en [card] hasta el 15 de marzo"),
+        ("pt", "o meu cartão acaba em 4471 até 15 de março", "o meu cartão acaba em [card] até 15 de março"),
+        ("en", "my cvv is 503 that is 2 of march", "my cvv is [cvv] that is 2 of march"),
+        ("fr", "la commande 7630 et la 6694 puis 1891 et 3126", None),
+        ("fr", "en 2022 vous avez fait 1850 et en 2023 1990", None),
+    ],
+)
+def test_articles_alone_join_no_numbers(language: str, text: str, redacted: str | None) -> None:
+    assert redact_text(text, language)[0] == (redacted or text)

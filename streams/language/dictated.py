@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from streams.language.announcements import NOUN, Announced
 from streams.language.around import Around
-from streams.language.cards import fours, grouped_cards
+from streams.language.cards import fours, grouped_cards, names_card
 from streams.language.identity import is_card, is_national_id, is_phone
 from streams.language.modes import KINDS, Secret
 from streams.language.numbers import Group, NumberRun, number_groups
@@ -262,6 +262,8 @@ class Dictated:
         for a in self.around.announced:
             if a.kind not in ("code", "cvv", "account", "iban", "national_id", "card") or a.first <= run.last:
                 continue
+            if a.kind == "card" and self._counts(a) and (self._is_year(run) or not names_card(self.around, a.end)):
+                continue  # "1450 les quatre derniers mois"
             between = [self.around.word(at) for at in range(run.last + 1, a.first)]
             strange = [word for word in between if word not in known.behind and word not in numbers.hesitations]
             # "As" or "my" may be written with the noun: "كرقم", "moncode".
@@ -279,13 +281,23 @@ class Dictated:
                 following = any(a.end <= other.first <= a.end + reach for other in self.around.runs)
                 return None if following else a.kind
         four = [len(part.digits) for part in run.parts] in _LAST_FOUR
-        year = run.digits[:2] in ("19", "20") and len(run.digits) == 4 and not self._is_carded([])
-        if four and not year and any(0 <= first - run.last <= FOURS_WORDS_MAX for first, _ in fours(self.around)):
+        if (
+            four
+            and not self._is_year(run)
+            and any(0 <= first - run.last <= FOURS_WORDS_MAX for first, _ in fours(self.around))
+        ):
             return "card"
         if not self.around.heat & NOUN:
             return None
         reversed_ = any(0 <= first - run.last <= 3 for first, _ in known.spans(known.reverse, self.around.line))
         return "code" if reversed_ else None
+
+    def _counts(self, a: Announced) -> bool:
+        """Whether the announcement holds a number itself: the "four" of "the last four"."""
+        return any(a.first <= run.first and run.last < a.end for run in self.around.runs)
+
+    def _is_year(self, run: NumberRun) -> bool:
+        return bool(YEAR.fullmatch(run.digits)) and not self._is_carded([])
 
     def _is_dictated(self, run: NumberRun) -> bool:
         """Whether this is a group of a number, said digit by digit, or first in its utterance before "got that"."""

@@ -49,7 +49,7 @@ class LearntPhrases:
     """
 
     kind, linear = ALONE, 0.25
-    add_min, keep_min, keep_named_min = 0.6, -1.5, -2.0
+    add_min, keep_min, keep_named_min = 0.6, -2.0, -3.5
     named = frozenset({"abuse", "cancellation", "disclosure", "regulator_press"})
 
     def __init__(self, catalogue: Catalogue) -> None:

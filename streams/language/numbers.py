@@ -25,8 +25,6 @@ FILLERS_MAX = 4
 """Fillers in a row that do not end a dictated number ("euh oui alors donc"); more is a pause in dictating."""
 REPAIR_WORDS_MAX = 7
 """The longest that a caller who is still dictating speaks of something else ("wait no i mean")."""
-ASIDE_DIGITS_MIN = 4
-"""With so many digits behind, a number is being dictated, and who asks whether it is heard goes on with it."""
 DICTATED_GROUPS_MIN = 3
 """So many groups, of three digits at most, are one number being dictated."""
 SURE_DIGITS_MIN = 6
@@ -207,16 +205,15 @@ def _gap(
         return 0
     between = [words[at].word for at in range(before.last + 1, after.first)]
     if any(before.last < at <= after.first for at in breaks):
-        if between and between[0] in known.units:
-            return None  # "the code of three digits is" says how many
+        if between and (between[0] in known.units or _is_counted(words, after, known)):
+            return None  # "the code of three digits is" says how many, "all good ten minutes" how long
         strange = [word for word in between if word not in known.continues]
         leads_on = loose or len(strange) <= STRANGE_WORDS_MAX
         return 0 if len(between) <= LEADING_WORDS_MAX and leads_on else None
     strange = [word for word in between if not known.is_filler(word)]
     if not strange:
         return 0 if len(between) <= FILLERS_MAX else None
-    behind = words[after.last + 1].word if after.last + 1 < len(words) else ""
-    if behind not in known.units and behind not in known.months and _is_aside(between, parts, after, known):
+    if not _is_counted(words, after, known) and _is_aside(between, parts, after, known):
         return 1
     word = strange[0]
     dictated = len(before.digits) <= 2 and len(after.digits) <= 2 and not (before.soft or after.soft)
@@ -226,15 +223,25 @@ def _gap(
     return 1 if dictated and len(between) == 1 and not ordinary else None
 
 
+def _is_counted(words: Sequence[Token], group: Group, known: NumberWords) -> bool:
+    """Whether a unit or a month stands behind the number: "ten minutes", "15 de marzo"."""
+    behind = [word.word for word in words[group.last + 1 : group.last + 3]]
+    behind = behind[1:] if behind[:1] and behind[0] in OF else behind[:1]
+    return any(word in known.units or word in known.months for word in behind)
+
+
 def _is_aside(between: Sequence[str], parts: list[Group], after: Group, known: NumberWords) -> bool:
-    """Whether these words look a number up or put it right ("no sorry i mean", "attendez je cherche mes lunettes"), or make sure, with
-    four digits behind, that the other follows ("you got that")."""
-    if len(between) > REPAIR_WORDS_MAX or len(parts[-1].digits) > 4 or len(after.digits) > 4:
+    """Whether these words look a number up or put it right ("no sorry i mean", "attendez je cherche mes lunettes"), or make sure
+    that the other follows ("you got that")."""
+    before = parts[-1].digits
+    if len(between) > REPAIR_WORDS_MAX or len(before) > 4 or len(after.digits) > 4:
         return False
-    if known.repairs.isdisjoint(between) and sum(len(part.digits) for part in parts) < ASIDE_DIGITS_MIN:
+    if known.repairs.isdisjoint(between):
         return False
-    if _is_card(parts) or (parts[-1].digits.endswith("00") and after.digits.endswith("00")):
+    if _is_card(parts) or (before.endswith("00") and after.digits.endswith("00")):
         return False  # it is whole, or these are amounts: "1200 c'est ça 1300"
+    if len(before) >= 3 and len(after.digits) <= 2 and not _is_card([*parts, after]):
+        return False  # "ma carte 4471 j'ai les deux"
     return all(word in known.repairs or word in known.asides or known.is_filler(word) for word in between)
 
 
@@ -303,6 +310,8 @@ def _group(words: Sequence[Token], at: int, known: NumberWords) -> Group | None:
 
 
 _REPEATS = (2, 3, 4)
+OF = ("of", "de", "del", "do", "d", "en", "ديال")
+"""Between a number and what it counts."""
 _TIMES_SAID = ("fois", "veces", "vezes", "times", "مرات", "merrat")
 
 

@@ -15,12 +15,12 @@ calls.speech belongs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from audio.state import Stateful
 from streams.language.announcements import Announcements, announcements, codes_for
-from streams.language.cards import is_part_of_card
+from streams.language.cards import begun_card, is_part_of_card, is_told_part
 from streams.language.emails import unfinished
 from streams.language.marking import redacted_words
 from streams.language.marks import marked
@@ -228,8 +228,11 @@ class Redactor(Stateful):
             return True
         if not self._is_dictating():
             return False
-        if runs and strange <= CARD_STRANGE_MAX and self._is_part_of_card(lead, told=True):
-            return True
+        if runs and strange <= CARD_STRANGE_MAX:
+            _, held, _, breaks = self._joined(len(self._held))
+            before = number_runs(held, language, breaks)
+            if is_part_of_card(held, before, lead, self._known(self._held[-1]), known):
+                return True
         return strange <= STRANGE_WORDS_MAX or (self._settings(record).strict and len(lead) <= 5)
 
     def _address_held(self) -> bool:
@@ -246,13 +249,6 @@ class Redactor(Stateful):
             return True
         runs = number_runs(tokens(self._held[-1]["text"]), self._language(self._held[-1]))
         return bool(runs) and runs[-1].digits_max >= DICTATED_DIGITS_MIN
-
-    def _is_part_of_card(self, others: Sequence[Token], told: bool = False) -> bool:
-        """Whether what is held goes on with more digits of a card, with these other words in between; `told` as there."""
-        _, words, _, breaks = self._joined(len(self._held))
-        language = self._language(self._held[-1])
-        runs, known = number_runs(words, language, breaks), self._known(self._held[-1])
-        return is_part_of_card(words, runs, others, known, number_words(language), told or self._expected == "card")
 
     def _ready(self, newest: list[Token]) -> int:
         """How many of the held records, from the oldest on, have nothing more to wait for."""
@@ -277,12 +273,16 @@ class Redactor(Stateful):
         strange = [token.word for token in after if token.word not in numbers.continues]
         half = last.digits_max in HALF_DIGITS and len(after) <= 2 and _CLOSING.isdisjoint(strange)
         most = STRANGE_WORDS_MAX if half else 0
-        if len(strange) > most and _CLOSING.isdisjoint(strange) and self._is_part_of_card(after):
-            most = CARD_STRANGE_MAX
+        asked = self._expected == "card" and int(self._held[0]["start_ms"]) <= self._expected_until_ms
+        if len(strange) > most and is_told_part(words, last, after, known, numbers, asked):
+            most = CARD_STRANGE_MAX if _CLOSING.isdisjoint(strange) else most
         if len(after) > LEADING_WORDS_MAX or len(strange) > most:
             return count
         lone = last.first == last.last and words[last.last].word in numbers.articles
-        return count if lone and last.first > 0 and not self._expected else owners[last.first]
+        if lone and last.first > 0 and not self._expected:
+            return count
+        begun = begun_card(words, runs, numbers) if asked or not known.cards.isdisjoint(w.word for w in words) else None
+        return owners[last.first] if begun is None else count if begun[1] else owners[runs[begun[0]].first]
 
     def _joined(self, count: int) -> tuple[str, list[Token], list[int], list[int]]:
         """The first `count` held texts as one, its words, which record each word is of, and where records begin."""
