@@ -16,7 +16,7 @@ from audio.synth.story import CALLS_DIR
 from streams.evaluation import labelled, pieces, suites, table, words_report, words_tweets
 from streams.evaluation.voices import HALVES
 from streams.evaluation.words_labellers import AUTHOR, LABELLERS
-from streams.evaluation.words_suite import ORDINARY, PARTS, SUITE_DIR
+from streams.evaluation.words_suite import HELD_OUT, ORDINARY, PARTS, SUITE_DIR
 from streams.language.reading import SEMANTIC
 
 DESCRIPTION = """Precision, recall, delay and false alerts per hour of the detectors.
@@ -101,7 +101,12 @@ def run(args: argparse.Namespace) -> int:
 def _words(args: argparse.Namespace) -> int:
     console = Console(width=max(150, Console().width))
     if args.agreement and (
-        args.xlmt or args.labeller or args.word_errors or args.show_failures or args.part == PARTS[0]
+        args.xlmt
+        or args.labeller
+        or args.word_errors
+        or args.show_failures
+        or args.semantic != SEMANTIC[0]
+        or args.part not in (None, HELD_OUT)
     ):
         raise VigieError(
             "the agreement of labellers is of the held-out part as it is",

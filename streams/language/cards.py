@@ -8,8 +8,8 @@ from streams.language.announcements import Announcements
 from streams.language.around import Around
 from streams.language.identity import CARD_LENGTHS, begins_card, is_card, is_phone
 from streams.language.number_words import NumberWords
-from streams.language.numbers import NumberRun
-from streams.language.quantities import OF, Quantities
+from streams.language.numbers import OF, NumberRun
+from streams.language.quantities import Quantities
 from streams.language.text import Token
 
 GROUPS_MAX, WORDS_MAX, UNTOLD_WORDS_MAX = 10, 10, 5

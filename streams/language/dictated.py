@@ -10,8 +10,8 @@ from streams.language.around import Around
 from streams.language.cards import fours, grouped_cards, names_card
 from streams.language.identity import is_card, is_national_id, is_phone
 from streams.language.modes import KINDS, Secret
-from streams.language.numbers import Group, NumberRun, number_groups
-from streams.language.quantities import OF, YEAR, Quantities
+from streams.language.numbers import OF, Group, NumberRun, number_groups
+from streams.language.quantities import YEAR, Quantities
 from streams.language.text import Line, language_code
 
 AFTER_CARD = ("cvv", "expiry")
@@ -34,17 +34,16 @@ class Dictated:
 
     def __init__(self, around: Around, expected: str | None) -> None:
         self.around, self.expected = around, expected
-        self.quantities = Quantities(around, expected)
+        self.quantities, self.fours = Quantities(around, expected), fours(around)
 
     def find(self, digits_before: int) -> list[Secret]:
         found: list[Secret] = []
         cards = grouped_cards(self.around, self.quantities, self.expected)
-        named = fours(self.around)
         for position, run in enumerate(self.around.runs):
             if position in cards:
                 found.append(Secret("card", run.first, run.last))
                 continue
-            if any(first <= run.first and run.last < end for first, end in named):
+            if any(first <= run.first and run.last < end for first, end in self.fours):
                 continue  # the "four" of "the last four"
             before = digits_before if position == 0 and run.first <= 1 else 0
             near = self._nearest(run)
@@ -281,11 +280,7 @@ class Dictated:
                 following = any(a.end <= other.first <= a.end + reach for other in self.around.runs)
                 return None if following else a.kind
         four = [len(part.digits) for part in run.parts] in _LAST_FOUR
-        if (
-            four
-            and not self._is_year(run)
-            and any(0 <= first - run.last <= FOURS_WORDS_MAX for first, _ in fours(self.around))
-        ):
+        if four and not self._is_year(run) and any(0 <= first - run.last <= FOURS_WORDS_MAX for first, _ in self.fours):
             return "card"
         if not self.around.heat & NOUN:
             return None

@@ -8,7 +8,7 @@ from itertools import pairwise
 from streams.language.announcements import Announced
 from streams.language.around import Around
 from streams.language.identity import is_card
-from streams.language.numbers import NumberRun
+from streams.language.numbers import OF, NumberRun
 from streams.language.text import language_code
 
 _TIMES = frozenset(
@@ -39,7 +39,6 @@ _TIMES = frozenset(
 )
 """What stands before an hour or a day."""
 _FROM = ("between", "from", "entre", "de", "das", "desde", "بين", "من", "bin", "mn")
-OF = ("of", "de", "del", "do", "d", "en", "ديال")
 _DATE = re.compile(r"(?:0?[1-9]|[12]\d|3[01])(?:0?[1-9]|1[0-2])(?:19|20)\d\d|(?:19|20)\d\d(?:0[1-9]|1[0-2])[0-3]\d")
 YEAR = re.compile(r"(?:19|20)\d\d")
 
