@@ -96,8 +96,8 @@ def test_weights_in_use_are_those_of_the_fit() -> None:
         (
             "es",
             "repeated_contact",
-            "hoy hace un mes de mi primera llamada y le traigo la tarta",
-            "primera llamada",
+            "cuando llamé por primera vez mi hija gateaba y ahora ya anda",
+            "llamé por primera vez",
         ),
     ],
 )

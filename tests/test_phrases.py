@@ -38,6 +38,7 @@ SAID = [
     ("fr", "agent", "disclosure", "cet appel peut être enregistré"),
     ("pt", "customer", "escalation", "quero falar com o seu supervisor"),
     ("es", "customer", "cancellation", "quiero dar de baja la línea"),
+    ("es", "customer", "repeated_contact", "hoy hace un mes de mi primera llamada y le traigo la tarta"),
     ("ar", "customer", "legal_threat", "سأتصل بالمحامي في المحكمة"),
 ]
 NOT_SAID = [

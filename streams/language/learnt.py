@@ -23,7 +23,7 @@ from streams.language.lexicon import MIXED_WITH
 from streams.language.network import Understood, understand
 from streams.language.phrases import Phrase
 from streams.language.text import LANGUAGES, language_code, vocabulary
-from streams.language.weights import ALONE, Floats, Parted, part, weights
+from streams.language.weights import Floats, Parted, part, weights
 
 if TYPE_CHECKING:
     from streams.language.reading import Heard
@@ -48,16 +48,14 @@ class LearntPhrases:
         linear: what the linear model counts; the network counts the rest.
     """
 
-    kind, linear = ALONE, 0.25
-    add_min, keep_min, keep_named_min = 0.6, -2.0, -3.5
+    linear = 0.25
+    add_min, keep_min, keep_named_min = 0.6, -1.8, -2.8
     named = frozenset({"abuse", "cancellation", "disclosure", "regulator_press"})
 
     def __init__(self, catalogue: Catalogue) -> None:
         bundled = set(default_catalogue().entries)
         own = [entry for entry in catalogue.entries if entry not in bundled]
-        self._numbers = {
-            category: at for at, category in enumerate(weights(LANGUAGES[0], self.kind).phrases.categories)
-        }
+        self._numbers = {category: at for at, category in enumerate(weights(LANGUAGES[0]).phrases.categories)}
         self._keep_min = np.array(
             [self.keep_named_min if category in self.named else self.keep_min for category in self._numbers]
         )
@@ -67,17 +65,20 @@ class LearntPhrases:
 
     def refine(self, heard: Sequence[Heard]) -> list[Heard]:
         """The utterances with the phrases that they are taken to say; a backchannel says what its pattern says."""
-        return [self._by_parts(one) if one.words and not one.backchannel else one for one in heard]
+        return [self._by_words(in_its_language(one)) if one.words and not one.backchannel else one for one in heard]
 
-    def _by_parts(self, one: Heard) -> Heard:
+    def _by_words(self, one: Heard, meant: Floats | None = None, share: float = 0.0) -> Heard:
+        """With its phrases by what the words come to; `meant` are log-odds from elsewhere, which count `share` beside the words'."""
         code = language_code(one.language)
-        if code == "ar" and _is_french(one):
-            code = "fr"
-            one = one._replace(language=code)
-        parted = part(one.words, code)
-        odds = _linear_odds(parted, code, one.party)
-        understood = self._understood(one, code)
+        parted, understood = part(one.words, code), self._understood(one, code)
+        odds = self._odds(one, code, parted, understood)
+        if meant is not None:
+            odds = share * meant + (1 - share) * odds
         return one._replace(phrases=self._phrases(one, code, understood, odds), parted=parted, understood=understood)
+
+    def _odds(self, one: Heard, code: str, parted: Parted, understood: Understood) -> Floats:
+        """Of the categories, by the linear model and the network."""
+        return self.linear * _linear_odds(parted, code, one.party) + (1 - self.linear) * understood.categories
 
     @staticmethod
     def _understood(one: Heard, code: str) -> Understood:
@@ -92,13 +93,12 @@ class LearntPhrases:
         )
 
     def _phrases(self, one: Heard, code: str, understood: Understood, odds: Floats) -> Sequence[Phrase]:
-        """What the patterns found, less what is not meant, and what is meant beside it; `odds` are those of the linear model."""
-        both = self.linear * odds + (1 - self.linear) * understood.categories
-        sure = [number for number, value in enumerate(both.tolist()) if value >= self.add_min]
+        """What the patterns found, less what is not meant, and what is meant beside it; `odds` by category."""
+        sure = [number for number, value in enumerate(odds.tolist()) if value >= self.add_min]
         if not sure and not one.phrases:
             return one.phrases
         sure = sure if _has_enough(one) else []
-        doubted = self._doubted(one, code, both < self._keep_min, understood) if one.phrases else ()
+        doubted = self._doubted(one, code, odds < self._keep_min, understood) if one.phrases else ()
         kept = [phrase for phrase in one.phrases if self._stands(phrase["category"], code, doubted)]
         if not sure and len(kept) == len(one.phrases):
             return one.phrases
@@ -107,8 +107,10 @@ class LearntPhrases:
             number = self._numbers[category]
             if number in sure and category not in said and (one.party is None or one.party in parties):
                 kept.append(phrase_of(one, category, _run(understood.shares(number))))
-        kept.sort(key=lambda phrase: (phrase["start"], self._order[phrase["category"]]))
-        return kept
+        return self._in_order(kept)
+
+    def _in_order(self, phrases: Iterable[Phrase]) -> list[Phrase]:
+        return sorted(phrases, key=lambda phrase: (phrase["start"], self._order[phrase["category"]]))
 
     def _doubted(self, one: Heard, code: str, unlikely: NDArray[np.bool_], understood: Understood) -> Collection[int]:
         """The categories of which a match is not believed. Words of another language speak against nothing; Darija in the midst of
@@ -119,9 +121,8 @@ class LearntPhrases:
             unlikely = unlikely & understood.against
         guest = MIXED_WITH.get(code)
         if guest == "ar" and any(is_darija(token.word) for token in one.words):
-            odds = _linear_odds(part(one.words, guest), guest, one.party)
-            both = self.linear * odds + (1 - self.linear) * self._understood(one, guest).categories
-            unlikely = unlikely & (both < self._keep_min)
+            odds = self._odds(one, guest, part(one.words, guest), self._understood(one, guest))
+            unlikely = unlikely & (odds < self._keep_min)
         return set(np.flatnonzero(unlikely).tolist())
 
     def _stands(self, category: str, code: str, doubted: Collection[int]) -> bool:
@@ -129,6 +130,11 @@ class LearntPhrases:
             return True
         # Patterns of both languages are looked for in a call that mixes them.
         return not self._touched.isdisjoint({(category, code), (category, MIXED_WITH.get(code, code))})
+
+
+def in_its_language(one: Heard) -> Heard:
+    """A French utterance of an Arabic call is understood as French."""
+    return one._replace(language="fr") if language_code(one.language) == "ar" and _is_french(one) else one
 
 
 def _is_french(one: Heard) -> bool:

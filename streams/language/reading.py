@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from audio.errors import VigieError
 from streams.language.backchannels import is_backchannel
 from streams.language.catalogue import Catalogue, default_catalogue, load_catalogue
+from streams.language.fitted import Meant
 from streams.language.learnt import LearntPhrases
 from streams.language.lexicon import signs_in
 from streams.language.network import Understood
@@ -40,7 +41,7 @@ class Heard(NamedTuple):
     """What its parts weigh."""
     understood: Understood | None = None
     """What the network makes of it."""
-    meaning: tuple[float, float, float] | None = None
+    meaning: Meant | None = None
     """What its vector says for negative, neutral and positive, where there is one."""
 
 

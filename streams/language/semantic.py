@@ -1,8 +1,8 @@
 """What an utterance means, beside what its words match: phrases and sentiment from a sentence embedding (optional).
 
-As `learnt.py`, with the utterance's vector beside the parts of its words: that also finds what shares no word with anything that was
-labelled. The sentiment has the vector beside its evidence too. Weights:
-`recipe/fit_semantic.py`, `semantic.npz`. With a catalogue's own `like` examples the vector itself is compared.
+As `learnt.py`, and a network of two layers over the utterance's vector, all languages together, has a say in both: that also finds what
+shares no word with anything that was labelled. Weights: `recipe/fit_semantic.py`, `semantic.npz`. With a catalogue's own `like`
+examples the vector itself is compared.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import numpy as np
 from audio.errors import VigieError
 from streams.language.catalogue import Catalogue, Entry
 from streams.language.embedding import Embedder
-from streams.language.learnt import LearntPhrases, odds_of, phrase_of
+from streams.language.fitted import Meant
+from streams.language.learnt import LearntPhrases, in_its_language, phrase_of
+from streams.language.network import LABELS, SIDES, side_of
 from streams.language.text import language_code
-from streams.language.weights import BESIDE_MEANING, SEMANTIC_FILE, Floats, part, weights
+from streams.language.weights import SEMANTIC_FILE, Floats
 
 if TYPE_CHECKING:
     from streams.language.phrases import Phrase
@@ -28,30 +30,52 @@ if TYPE_CHECKING:
 LIKE_MIN = 0.4
 """Cosine with the middle of the examples, less what all utterances of the language have in common, from which on an utterance is
 like them; `python -m streams.language.recipe.fit_semantic --examples` says what is found so."""
+MEANING = {"ar": 0.3}
+"""What the vector counts in phrases and sentiment, where the model knows a language (Darija, in two scripts) less well, ..."""
+MEANING_ELSEWHERE = 0.45
+"""... and in the others; the words count the rest."""
+_SIDES = np.eye(SIDES, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """By language, `mean` is what the vectors of all utterances have in common, `feelings` (label, vector) weights."""
+    """`mean` is what the vectors of all utterances of a language have in common; `layers` are (weights (out, in), bias): two over the
+    vector and the side, and the last, to categories and labels, over the second's and the first's input."""
 
     model: str
+    categories: tuple[str, ...]
     mean: dict[str, Floats]
-    feelings: dict[str, Floats]
+    layers: tuple[tuple[Floats, Floats], ...]
+
+    def odds(self, vector: Floats, side: int) -> Floats:
+        """Log-odds of the categories, then of the labels, of a vector less its language's mean, said from that side."""
+        given = np.concatenate([unit(vector), _SIDES[side]])
+        (first, first_bias), (second, second_bias), (last, last_bias) = self.layers
+        found = np.maximum(first @ given + first_bias, 0)
+        found = np.maximum(second @ found + second_bias, 0)
+        return np.asarray(last @ np.concatenate([found, given]) + last_bias, dtype=np.float32)
 
 
 @lru_cache(maxsize=1)
 def fitted() -> Fitted:
     with np.load(SEMANTIC_FILE, allow_pickle=False) as stored:
-        codes = stored["languages"].tolist()
-        mean = {code: stored[f"{code}_mean"].astype(np.float32) for code in codes}
-        feelings = {code: stored[f"{code}_feelings"].astype(np.float32) for code in codes}
-        return Fitted(str(stored["model"]), mean, feelings)
+        layers = tuple(
+            (stored[name].astype(np.float32), stored[f"{name}_bias"].astype(np.float32))
+            for name in ("first", "second", "last")
+        )
+        return Fitted(
+            model=str(stored["model"]),
+            categories=tuple(stored["categories"].tolist()),
+            mean={code: stored[f"{code}_mean"].astype(np.float32) for code in stored["languages"].tolist()},
+            layers=layers,
+        )
 
 
 class Semantics(LearntPhrases):
     """Meaning for one catalogue. Raises VigieError: the embedder is not the one that the weights are for."""
 
-    kind, linear = BESIDE_MEANING, 0.5
+    add_min, keep_min, keep_named_min = 0.0, -0.5, -1.0
+    """Words and meaning together are surer than words alone."""
 
     def __init__(self, embedder: Embedder, catalogue: Catalogue) -> None:
         if embedder.name != fitted().model:
@@ -71,7 +95,7 @@ class Semantics(LearntPhrases):
         if telling:
             vectors = self._embedder.embed([heard[at].text for at in telling])
             for at, vector in zip(telling, vectors, strict=True):
-                found[at] = self._by_meaning(heard[at], vector)
+                found[at] = self._by_meaning(in_its_language(heard[at]), vector)
         return found
 
     def _middle(self, entry: Entry) -> Floats:
@@ -80,16 +104,15 @@ class Semantics(LearntPhrases):
     def _by_meaning(self, one: Heard, vector: Floats) -> Heard:
         code = language_code(one.language)
         vector = vector - fitted().mean[code]
-        parted, known = part(one.words, code, self.kind), weights(code, self.kind).phrases
-        sums = parted.phrase_sums(known) + known.dense[:, :-2] @ vector
-        understood = self._understood(one, code)
-        odds = odds_of(sums + known.dense[:, -2], known.dense[:, -1], one.party)
-        meant = self._phrases(one, code, understood, odds)
-        phrases = [*meant, *self._alike(one, {phrase["category"] for phrase in meant}, code, vector)]
-        phrases.sort(key=lambda phrase: (phrase["start"], self._order[phrase["category"]]))
-        negative, neutral, positive = (fitted().feelings[code] @ vector).tolist()
-        meaning = negative, neutral, positive
-        return one._replace(phrases=phrases, parted=parted, understood=understood, meaning=meaning)
+        meant = _meant(vector, code, one.party)
+        negative, neutral, positive = meant[-LABELS:].tolist()
+        one = self._by_words(one, meant[:-LABELS], share_of(code))._replace(
+            meaning=Meant((negative, neutral, positive), share_of(code))
+        )
+        alike = self._alike(one, {phrase["category"] for phrase in one.phrases}, code, vector)
+        if not alike:
+            return one
+        return one._replace(phrases=self._in_order([*one.phrases, *alike]))
 
     def _alike(self, one: Heard, said: set[str], code: str, vector: Floats) -> list[Phrase]:
         """What is like a user's examples: all of the utterance."""
@@ -97,17 +120,32 @@ class Semantics(LearntPhrases):
         for entry, middle in self._like:
             if entry.language != code or entry.category in said or not _may_say(entry, one.party):
                 continue
-            if float(middle @ _unit(vector)) >= LIKE_MIN:
+            if float(middle @ unit(vector)) >= LIKE_MIN:
                 found[entry.category] = phrase_of(one, entry.category, None)
         return list(found.values())
 
 
+def share_of(code: str) -> float:
+    """What the vector of an utterance in that language counts beside its words."""
+    return MEANING.get(code, MEANING_ELSEWHERE)
+
+
+def _meant(vector: Floats, code: str, party: str | None) -> Floats:
+    """Log-odds of the categories and labels; where it is not known who speaks, each category by the likelier speaker."""
+    if party is not None:
+        return fitted().odds(vector, side_of(code, party))
+    customer, agent = (fitted().odds(vector, side_of(code, one)) for one in ("customer", "agent"))
+    customer[:-LABELS] = np.maximum(customer, agent)[:-LABELS]
+    return customer
+
+
 def middle_of(vectors: Floats) -> Floats:
     """Of unit length: what vectors (less their language's mean) point to together."""
-    return _unit((vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).mean(axis=0))
+    return unit((vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).mean(axis=0))
 
 
-def _unit(vector: Floats) -> Floats:
+def unit(vector: Floats) -> Floats:
+    """The vector with a length of one."""
     return np.asarray(vector / max(1e-9, float(np.linalg.norm(vector))), dtype=np.float32)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
-from streams.language.fitted import LABEL_SCORE_MIN, judge
+from streams.language.fitted import LABEL_SCORE_MIN, Meant, judge
 from streams.language.lexicon import Lexicon, lexicon
 from streams.language.network import Understood
 from streams.language.patterns import Line
@@ -74,7 +74,7 @@ def sentiment(
     signs: Sequence[tuple[str, float]] = (),
     parted: Parted | None = None,
     understood: Understood | None = None,
-    meaning: tuple[float, float, float] | None = None,
+    meaning: Meant | None = None,
 ) -> Sentiment:
     """Sentiment of an utterance, given as its `tokens`, with its phrases; `line` where its `Line` has been made.
 
@@ -104,7 +104,7 @@ def _weighed_by_party(
     phrases: Sequence[Phrase],
     parted: Parted | None,
     understood: Understood | None,
-    meaning: tuple[float, float, float] | None,
+    meaning: Meant | None,
 ) -> Sentiment:
     code = language_code(language)
     score, confidence, because = judge(words, code, evidence, party, phrases, parted, understood, meaning)

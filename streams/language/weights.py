@@ -1,8 +1,7 @@
 """Fitted weights of the parts of words, and what they come to in an utterance: for its sentiment, and for its phrases.
 
-They stand in `sentiment.npz` and `phrases.npz`, one byte a slot and label or category; those that are used beside a sentence's
-vector (semantic.py) were fitted beside it and stand in `semantic.npz`. Both kinds are kept together by word: what costs time
-is to fetch them, not to add them.
+They stand in `sentiment.npz` and `phrases.npz`, one byte a slot and label or category. Both are kept together by word: what costs
+time is to fetch them, not to add them.
 """
 
 from __future__ import annotations
@@ -23,9 +22,6 @@ FOLDER = Path(__file__).parent
 SENTIMENT_FILE, PHRASES_FILE, SEMANTIC_FILE, NETWORK_FILE = (
     FOLDER / f"{name}.npz" for name in ("sentiment", "phrases", "semantic", "network")
 )
-ALONE, BESIDE_MEANING = "alone", "beside meaning"
-"""Which weights."""
-_FILES = {ALONE: (SENTIMENT_FILE, PHRASES_FILE), BESIDE_MEANING: (SEMANTIC_FILE, SEMANTIC_FILE)}
 _LIFT = 1 << 14
 """What makes the sum of a word's weights positive; a hundred thousand such sums still fit into a lane."""
 _LANE = np.dtype("<u4")
@@ -44,7 +40,7 @@ class Weighed(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PhraseWeights:
-    """By category: `dense` over (vector, where there is one, 1, agent), `slots` (slot, category) over parts."""
+    """By category: `dense` over (1, agent), `slots` (slot, category) over parts."""
 
     categories: tuple[str, ...]
     dense: Floats
@@ -78,44 +74,43 @@ class Parted:
         return np.multiply(total, known.scale / self.size, dtype=np.float32)
 
 
-@lru_cache(maxsize=16)
-def weights(language: str, kind: str = ALONE) -> Weights:
-    feelings, phrases = _FILES[kind]
-    with np.load(feelings, allow_pickle=False) as stored:
+@lru_cache(maxsize=8)
+def weights(language: str) -> Weights:
+    with np.load(SENTIMENT_FILE, allow_pickle=False) as stored:
         names, dense = stored["features"].tolist(), stored[f"{language}_dense"]
         by_name = {name: (float(row[0]), float(row[1]), float(row[2])) for name, row in zip(names, dense, strict=True)}
         slots, scale = stored[f"{language}_slots"], float(stored[f"{language}_scale"])
-    return Weights(by_name, slots, scale, _phrase_weights(phrases, language))
+    return Weights(by_name, slots, scale, _phrase_weights(language))
 
 
-def _phrase_weights(file: Path, language: str) -> PhraseWeights:
-    with np.load(file, allow_pickle=False) as stored:
+def _phrase_weights(language: str) -> PhraseWeights:
+    with np.load(PHRASES_FILE, allow_pickle=False) as stored:
         slots = np.ascontiguousarray(stored[f"{language}_phrase_slots"].T)
         dense, scale = stored[f"{language}_phrases"].astype(np.float32), float(stored[f"{language}_phrase_scale"])
         return PhraseWeights(tuple(stored["categories"].tolist()), dense, slots, scale)
 
 
-def part(words: Sequence[Token], language: str, kind: str = ALONE) -> Parted:
+def part(words: Sequence[Token], language: str) -> Parted:
     """Of an utterance with at least one word."""
     said = [token.word for token in words]
-    own = [word_weight(language, word, kind) for word in said]
-    pairs = [pair_weight(language, *both, kind) for both in zip([START, *said], [*said, END], strict=True)]
+    own = [word_weight(language, word) for word in said]
+    pairs = [pair_weight(language, *both) for both in zip([START, *said], [*said, END], strict=True)]
     return Parted(own, pairs, (sum([one.parts for one in own]) + len(pairs)) ** 0.5)
 
 
 @lru_cache(maxsize=50_000)
-def word_weight(language: str, word: str, kind: str = ALONE) -> Weighed:
+def word_weight(language: str, word: str) -> Weighed:
     """What a word and its runs of letters weigh."""
-    return _weighed(language, word_parts(word, language), kind)
+    return _weighed(language, word_parts(word, language))
 
 
 @lru_cache(maxsize=100_000)
-def pair_weight(language: str, before: str, word: str, kind: str = ALONE) -> Weighed:
-    return _weighed(language, [pair(before, word)], kind)
+def pair_weight(language: str, before: str, word: str) -> Weighed:
+    return _weighed(language, [pair(before, word)])
 
 
-def _weighed(language: str, parts: Sequence[str], kind: str) -> Weighed:
-    known, slots = weights(language, kind), [slot_of(part) for part in parts]
+def _weighed(language: str, parts: Sequence[str]) -> Weighed:
+    known, slots = weights(language), [slot_of(part) for part in parts]
     sums = known.slots[:, slots].sum(axis=1, dtype=np.int64) * known.scale
     return Weighed(len(parts), float(sums[0]), float(sums[1]), float(sums[2]), _packed(known.phrases.slots[slots]))
 

@@ -8,15 +8,16 @@ are; five neighbouring words together make each of 128 features, and the most an
 for the categories and the sentiment. In training some words and some parts of words are left out, some words are misheard
 (`words_corrupt.py`), and some utterances are followed by another of the same speaker, whose categories then are said as well.
 With the vectors that `fit_semantic.py --vectors` keeps, it learns to tell the utterance's vector as well, by weights that are then
-thrown away: what is near in meaning gets like features, also where few utterances say so. Needs PyTorch (`pip install torch`),
-which running Vigie does not. On one core some twenty-five minutes, a fold nearly as much.
+thrown away: what is near in meaning gets like features, also where few utterances say so. With `--made FILE` it learns from utterances,
+too, that `made_up.py` put together and had judged. Needs PyTorch (`pip install torch`), which running Vigie does not. On one core some
+eighteen minutes, a fold nearly as much, with what is made up half as much again.
 """
 
 from __future__ import annotations
 
 import argparse
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,11 @@ FEELING = 0.5
 """What the sentiment's loss counts beside the categories'."""
 MEANING, MEANING_SIZE = 1.0, 384
 """What the loss of the vector counts, where there is one, and how many values it has."""
+MADE_UP = 0.7
+"""What an utterance that was made up counts beside one that was written."""
 SEED = 5
+Judge = Callable[[NDArray[np.int64], NDArray[np.int64]], Floats]
+"""Of a fit on the first rows: log-odds of the categories and labels of the second."""
 
 
 class Network(nn.Module):  # type: ignore[misc, unused-ignore]  # untyped where PyTorch is not installed
@@ -99,9 +104,15 @@ class Network(nn.Module):  # type: ignore[misc, unused-ignore]  # untyped where 
 
 
 class Examples:
-    """Utterances as slots, and batches of them."""
+    """Utterances as slots, and batches of them.
 
-    def __init__(self, items: Sequence[Labelled], seed: int, vectors: Floats | None = None) -> None:
+    `said` (utterance, category) and `felt` (utterance, label) are chances, of what was labelled 0 or 1; `judged` are the log-odds of
+    both for the last utterances, which were made up and have no labels.
+    """
+
+    def __init__(
+        self, items: Sequence[Labelled], seed: int, vectors: Floats | None = None, judged: Floats | None = None
+    ) -> None:
         self.vectors = None if vectors is None else torch.from_numpy(vectors)
         self.rng = np.random.default_rng(seed)
         self.slots: dict[tuple[str, str], list[int]] = {}
@@ -109,9 +120,15 @@ class Examples:
         self.misheard = [self._read(item, text) for item, text in zip(items, misheard(items), strict=True)]
         self.length = np.array([len(words) for words in self.plain])
         self.side = np.array([side_of(item.language, item.party) for item in items])
-        self.said = said_in(items)
-        self.label = np.array([item.label for item in items])
-        self.counts = weights_of(items)
+        label = np.array([item.label for item in items])
+        self.said, self.felt = said_in(items).astype(np.float32), np.eye(3, dtype=np.float32)[label]
+        self.is_felt, self.counts = label >= 0, weights_of(items)
+        if judged is not None:
+            last = slice(len(items) - len(judged), None)
+            odds = torch.from_numpy(judged)
+            self.said[last] = odds[:, :-3].sigmoid().numpy()
+            self.felt[last] = odds[:, -3:].softmax(1).numpy()
+            self.is_felt[last], self.counts[last] = True, MADE_UP
 
     def _read(self, item: Labelled, text: str) -> list[list[int]]:
         words = [token.word for token in words_of(tidy(text), item.language)][:WORDS_MAX]
@@ -136,18 +153,18 @@ class Examples:
 
     def training_batch(
         self, rows: NDArray[np.int64], followers: list[NDArray[np.int64]]
-    ) -> tuple[tuple[torch.Tensor, ...], NDArray[np.bool_], NDArray[np.int64]]:
-        """The network's input, the categories and the labels (-1 where none counts)."""
-        texts, said, label = [], self.said[rows].copy(), self.label[rows].copy()
+    ) -> tuple[tuple[torch.Tensor, ...], Floats, NDArray[np.bool_], NDArray[np.bool_]]:
+        """The network's input, the chances of the categories, whose labels count, and what is alone, with no other after it."""
+        texts, said, is_felt, alone = [], self.said[rows].copy(), self.is_felt[rows].copy(), np.ones(len(rows), bool)
         for at, row in enumerate(rows):
             words = (self.misheard if self.rng.random() < MISHEARD else self.plain)[row]
             if self.rng.random() < JOINED and self.length[row] < JOIN_WORDS_MAX:
                 other = int(self.rng.choice(followers[self.side[row]]))
                 words = words + self.plain[other] if self.rng.random() < 0.5 else self.plain[other] + words
-                said[at] |= self.said[other]
-                label[at] = -1
+                said[at] = 1 - (1 - said[at]) * (1 - self.said[other])
+                is_felt[at] = alone[at] = False
             texts.append(words)
-        return self._tensors(texts, rows), said, label
+        return self._tensors(texts, rows), said, is_felt, alone
 
     def batch(self, rows: NDArray[np.int64]) -> tuple[torch.Tensor, ...]:
         return self._tensors([self.plain[row] for row in rows], rows)
@@ -186,18 +203,18 @@ def fit(examples: Examples, rows: NDArray[np.int64], epochs: int, seed: int) -> 
             step += 1
             for group in optimizer.param_groups:
                 group["lr"] = RATE * min(1.0, step / 200) * max(0.02, 1 - step / steps)
-            given, said, label = examples.training_batch(batch, followers)
+            given, said, is_felt, alone = examples.training_batch(batch, followers)
             odds, features = network(*given)
             counts = torch.from_numpy(examples.counts[batch]).float()
             loss = functional.binary_cross_entropy_with_logits(
-                odds[:, :-3], torch.from_numpy(said).float(), reduction="none"
+                odds[:, :-3], torch.from_numpy(said), reduction="none"
             ).sum(1)
-            felt = functional.cross_entropy(odds[:, -3:], torch.from_numpy(label), ignore_index=-1, reduction="none")
-            mean = ((loss + FEELING * felt) * counts).mean()
+            felt = functional.cross_entropy(odds[:, -3:], torch.from_numpy(examples.felt[batch]), reduction="none")
+            mean = ((loss + FEELING * felt * torch.from_numpy(is_felt)) * counts).mean()
             if examples.vectors is not None:
                 wanted = examples.vectors[torch.from_numpy(batch)]
-                alone = torch.from_numpy(label >= 0) & wanted.any(1)  # of two utterances together there is no vector
-                alike = functional.cosine_similarity(network.meant(features[alone]), wanted[alone])
+                known = torch.from_numpy(alone) & wanted.any(1)  # of two utterances together there is no vector
+                alike = functional.cosine_similarity(network.meant(features[known]), wanted[known])
                 mean = mean + MEANING * (1 - alike).sum() / max(1, len(alike))
             optimizer.zero_grad()
             mean.backward()
@@ -253,26 +270,35 @@ def read_vectors(items: Sequence[Labelled], file: Path) -> Floats:
     return found
 
 
-def check(items: Sequence[Labelled], examples: Examples, epochs: int, folds: Sequence[int], out: Path | None) -> None:
-    """Print precision and recall of what the network takes to be said, each utterance judged by a network of the other folds."""
+def with_made_up(items: Sequence[Labelled], vectors: Floats | None, file: Path) -> Examples:
+    """The utterances and, after them, those of the file that `made_up.py` has made."""
+    with np.load(file, allow_pickle=False) as kept:
+        heads = [kept[name].tolist() for name in ("texts", "languages", "parties")]
+        odds, own = kept["odds"].astype(np.float32), kept["vectors"].astype(np.float32)
+    made = [Labelled(text, language, party, -1, "made up") for text, language, party in zip(*heads, strict=True)]
+    both = None if vectors is None else np.concatenate([vectors, own])
+    return Examples([*items, *made], SEED, both, odds)
+
+
+def check(items: Sequence[Labelled], judge: Judge, folds: Sequence[int], out: Path | None) -> None:
+    """Print precision and recall of what is taken to be said, each utterance judged by what was fitted on the other folds."""
     fold = np.zeros(len(items), dtype=np.int64)
     for language in LANGUAGES:
         own = [at for at, item in enumerate(items) if item.language == language]
         fold[own] = folds_of([items[at] for at in own])
     odds = np.zeros((len(items), len(CATEGORIES) + 3), np.float32)
     for number in folds:
-        odds[fold == number] = odds_of(
-            fit(examples, np.flatnonzero(fold != number), epochs, SEED), examples, np.flatnonzero(fold == number)
-        )
+        odds[fold == number] = judge(np.flatnonzero(fold != number), np.flatnonzero(fold == number))
     judged, sources = np.isin(fold, folds), np.array([item.source for item in items])
-    languages = np.array([item.language for item in items])
+    languages, said = np.array([item.language for item in items]), said_in(items)
+    labels = np.array([item.label for item in items])
     for code in LANGUAGES:
         for kind in ("suite", "corpus"):
             rows = judged & (languages == code) & (sources == kind)
-            felt = rows & (examples.label >= 0)
+            felt = rows & (labels >= 0)
             print(
-                f"{code} {kind} ({int(rows.sum())}): phrases {precision_recall(odds[rows, :-3] >= 0, examples.said[rows])}, "
-                f"sentiment macro-F1 {macro_f1(examples.label[felt], odds[felt, -3:].argmax(axis=1)):.3f}",
+                f"{code} {kind} ({int(rows.sum())}): phrases {precision_recall(odds[rows, :-3] >= 0, said[rows])}, "
+                f"sentiment macro-F1 {macro_f1(labels[felt], odds[felt, -3:].argmax(axis=1)):.3f}",
                 flush=True,
             )
     if out:
@@ -290,17 +316,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--odds", type=Path, help="only with --only-check: keep what was judged, for study")
     parser.add_argument("--vectors", type=Path, help="what `fit_semantic --vectors` kept: learn them as well")
+    parser.add_argument(
+        "--made", type=Path, help="what `made_up --out` kept: learn from it as well; not with --only-check"
+    )
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--threads", type=int, default=1, help="the weights differ a little with it")
     args = parser.parse_args(arguments)
+    if args.made and (args.only_check or not args.vectors):
+        parser.error("--made wants --vectors, and no --only-check: what was judged by all folds says nothing of one")
     torch.set_num_threads(args.threads)
     items = read_all(args.suite, args.corpus, judged=False)
-    examples = Examples(items, SEED, read_vectors(items, args.vectors) if args.vectors else None)
-    print(f"{len(items)} utterances, {len(examples.slots)} words", flush=True)
+    vectors = read_vectors(items, args.vectors) if args.vectors else None
+    if args.made:
+        examples = with_made_up(items, vectors, args.made)
+    else:
+        examples = Examples(items, SEED, vectors)
+    print(f"{len(examples.plain)} utterances, {len(examples.slots)} words", flush=True)
     if args.only_check:
-        check(items, examples, args.epochs, args.folds, args.odds)
+        check(
+            items,
+            lambda fitted, judged: odds_of(fit(examples, fitted, args.epochs, SEED), examples, judged),
+            args.folds,
+            args.odds,
+        )
         return
-    network = fit(examples, np.arange(len(items)), args.epochs, SEED)
+    network = fit(examples, np.arange(len(examples.plain)), args.epochs, SEED)
     np.savez_compressed(args.out, allow_pickle=False, corpus=np.array(corpus_mark(items)), **stored(network))
     print(f"{args.out}: {args.out.stat().st_size / 1024:.0f} KiB")
 

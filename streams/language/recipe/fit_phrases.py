@@ -26,12 +26,12 @@ from streams.language.parts import SLOTS, parts_of, slot_of
 from streams.language.phrases import find_phrases
 from streams.language.recipe.fit_sentiment import CORPUS, FOLDS, SUITE, Labelled, folds_of, read_all, weights_of
 from streams.language.text import LANGUAGES, tidy, words_of
-from streams.language.weights import PHRASES_FILE, Floats
+from streams.language.weights import PHRASES_FILE
 
 LOOSENESS = 3.0
 """`C` of the regressions."""
-VECTOR, PARTS, SPEAKER = 6.0, 2.0, 2.0
-"""What a sentence's vector (fit_semantic.py), parts and speaker count beside each other."""
+PARTS, SPEAKER = 2.0, 2.0
+"""What parts and speaker count beside each other."""
 ROUNDS_MAX = 200
 
 
@@ -51,11 +51,9 @@ def parts_matrix(items: Sequence[Labelled]) -> sparse.csr_matrix:
     return sparse.csr_matrix((values, slots, ends), shape=(len(items), SLOTS))
 
 
-def phrase_matrix(items: Sequence[Labelled], vectors: Floats | None = None) -> sparse.csr_matrix:
-    """One row an utterance: its vector, where there is one, 1, whether an agent speaks, and its parts."""
+def phrase_matrix(items: Sequence[Labelled]) -> sparse.csr_matrix:
+    """One row an utterance: 1, whether an agent speaks, and its parts."""
     dense = np.array([[1.0, SPEAKER * (item.party == "agent")] for item in items])
-    if vectors is not None:
-        dense = np.hstack([vectors * VECTOR, dense])
     return sparse.csr_matrix(sparse.hstack([dense, parts_matrix(items) * PARTS]))
 
 
@@ -74,7 +72,7 @@ def fit(x: sparse.csr_matrix, said: NDArray[np.bool_], counts: NDArray[np.float6
 def stored(weights: NDArray[np.float64], language: str) -> dict[str, NDArray[Any]]:
     """What goes into the file: the weights of the slots as bytes, the others as they are."""
     size = weights.shape[1] - SLOTS
-    dense = weights[:, :size] * np.array([VECTOR] * (size - 2) + [1.0, SPEAKER])
+    dense = weights[:, :size] * np.array([1.0, SPEAKER])
     slots = weights[:, size:] * PARTS
     scale = float(np.abs(slots).max()) / 127
     return {
