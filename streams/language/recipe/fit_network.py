@@ -191,6 +191,19 @@ def misheard(items: Sequence[Labelled]) -> list[str]:
     return [" ".join(by_language[item.language].words(item.text.split(), ERRORS, rng)[0]) for item in items]
 
 
+def slow_down(optimizer: torch.optim.Optimizer, rate: float, step: int, steps: int) -> None:
+    """Set the rate of a step: it rises over the first two hundred and falls over all."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * min(1.0, step / 200) * max(0.02, 1 - step / steps)
+
+
+def loss_of(odds: torch.Tensor, said: torch.Tensor, felt: torch.Tensor, is_felt: torch.Tensor) -> torch.Tensor:
+    """Of each utterance, by the chances of its categories (`said`) and, where the sentiment counts, of its labels (`felt`)."""
+    loss = functional.binary_cross_entropy_with_logits(odds[:, :-3], said, reduction="none").sum(1)
+    judged = functional.cross_entropy(odds[:, -3:], felt, reduction="none")
+    return loss + FEELING * judged * is_felt
+
+
 def fit(examples: Examples, rows: NDArray[np.int64], epochs: int, seed: int) -> Network:
     """A network fitted on those utterances."""
     torch.manual_seed(seed)
@@ -201,16 +214,12 @@ def fit(examples: Examples, rows: NDArray[np.int64], epochs: int, seed: int) -> 
         total = 0.0
         for batch in examples.epoch(rows):
             step += 1
-            for group in optimizer.param_groups:
-                group["lr"] = RATE * min(1.0, step / 200) * max(0.02, 1 - step / steps)
+            slow_down(optimizer, RATE, step, steps)
             given, said, is_felt, alone = examples.training_batch(batch, followers)
             odds, features = network(*given)
             counts = torch.from_numpy(examples.counts[batch]).float()
-            loss = functional.binary_cross_entropy_with_logits(
-                odds[:, :-3], torch.from_numpy(said), reduction="none"
-            ).sum(1)
-            felt = functional.cross_entropy(odds[:, -3:], torch.from_numpy(examples.felt[batch]), reduction="none")
-            mean = ((loss + FEELING * felt * torch.from_numpy(is_felt)) * counts).mean()
+            told = (torch.from_numpy(values) for values in (said, examples.felt[batch], is_felt))
+            mean = (loss_of(odds, *told) * counts).mean()
             if examples.vectors is not None:
                 wanted = examples.vectors[torch.from_numpy(batch)]
                 known = torch.from_numpy(alone) & wanted.any(1)  # of two utterances together there is no vector

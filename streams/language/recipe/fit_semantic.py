@@ -25,7 +25,7 @@ from torch.nn import functional
 from streams.language.catalogue import CATEGORIES
 from streams.language.embedding import load_embedder, plain
 from streams.language.network import SIDES, side_of
-from streams.language.recipe.fit_network import FEELING, check
+from streams.language.recipe.fit_network import check, loss_of, slow_down
 from streams.language.recipe.fit_phrases import said_in
 from streams.language.recipe.fit_sentiment import (
     CORPUS,
@@ -77,7 +77,8 @@ class Examples:
         self.vectors = torch.from_numpy(own / np.maximum(1e-9, np.linalg.norm(own, axis=1, keepdims=True)))
         self.side = torch.tensor([side_of(item.language, item.party) for item in items])
         self.said = torch.from_numpy(said_in(items)).float()
-        self.label = torch.tensor([item.label for item in items])
+        label = torch.tensor([item.label for item in items])
+        self.felt, self.is_felt = torch.eye(3)[label], label >= 0
         self.counts = torch.from_numpy(weights_of(items)).float()
 
 
@@ -91,15 +92,11 @@ def fit(examples: Examples, rows: NDArray[np.int64], epochs: int, seed: int) -> 
         total = 0.0
         for at in np.array_split(rng.permutation(rows), len(rows) // BATCH + 1):
             step += 1
-            for group in optimizer.param_groups:
-                group["lr"] = RATE * min(1.0, step / 200) * max(0.02, 1 - step / steps)
+            slow_down(optimizer, RATE, step, steps)
             batch = torch.from_numpy(at)
             odds = layers(examples.vectors[batch], examples.side[batch])
-            loss = functional.binary_cross_entropy_with_logits(
-                odds[:, :-3], examples.said[batch], reduction="none"
-            ).sum(1)
-            felt = functional.cross_entropy(odds[:, -3:], examples.label[batch], ignore_index=-1, reduction="none")
-            mean = ((loss + FEELING * felt) * examples.counts[batch]).mean()
+            loss = loss_of(odds, examples.said[batch], examples.felt[batch], examples.is_felt[batch])
+            mean = (loss * examples.counts[batch]).mean()
             optimizer.zero_grad()
             mean.backward()
             optimizer.step()
