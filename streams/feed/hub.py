@@ -97,8 +97,10 @@ class Hub:
         self._loop = asyncio.get_running_loop()
         self._number = await asyncio.to_thread(self._newest)
         while True:
+            # Not `wait_for`: on Python 3.11 it forgets that it was cancelled where what it waits for has just come, and we go on for ever.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._new.wait(), POLL_S)
+                async with asyncio.timeout(POLL_S):
+                    await self._new.wait()
             self._new.clear()
             try:
                 events = await asyncio.to_thread(self._read, self._number, READ_MAX)
@@ -163,7 +165,8 @@ class Hub:
                     asked_s = time.monotonic()
                 wait_s = WATCH_S if watching is not None else STILL_S
                 try:
-                    event = await asyncio.wait_for(client.queue.get(), wait_s)
+                    async with asyncio.timeout(wait_s):
+                        event = await client.queue.get()
                 except TimeoutError:
                     quiet_s += wait_s
                 else:

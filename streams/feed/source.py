@@ -60,7 +60,8 @@ class Actions:
         self._waiting[record["feedback_id"]] = (asyncio.get_running_loop(), seen)
         try:
             await asyncio.to_thread(self._source.publish, record)
-            await asyncio.wait_for(seen.wait(), SEEN_S_MAX)
+            async with asyncio.timeout(SEEN_S_MAX):
+                await seen.wait()
         except TimeoutError:
             return False
         finally:

@@ -113,6 +113,24 @@ def test_events_go_on_after_the_store_did_not_answer(store: Store, monkeypatch: 
     assert '"alert_id": "a"' in asyncio.run(told())[-1]
 
 
+@pytest.mark.parametrize("turns", range(4))
+def test_reading_ends_when_it_is_told_to_in_the_moment_in_which_something_new_comes(store: Store, turns: int) -> None:
+    async def ends() -> bool:
+        hub = Hub(store.database)
+        running = asyncio.create_task(hub.run())
+        while hub._loop is None:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)  # it has read, and waits
+        hub._new.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        running.cancel()
+        await asyncio.wait({running}, timeout=5)
+        return running.done()
+
+    assert asyncio.run(ends())
+
+
 def test_a_page_is_told_that_what_it_shows_is_not_current_and_when_it_is_again(store: Store) -> None:
     wrong: list[str] = ["the brokers do not answer"]
 
