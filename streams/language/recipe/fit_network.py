@@ -10,7 +10,7 @@ for the categories and the sentiment. In training some words and some parts of w
 With the vectors that `fit_semantic.py --vectors` keeps, it learns to tell the utterance's vector as well, by weights that are then
 thrown away: what is near in meaning gets like features, also where few utterances say so. With `--made FILE` it learns from utterances,
 too, that `made_up.py` put together and had judged. Needs PyTorch (`pip install torch`), which running Vigie does not. On one core some
-eighteen minutes, a fold nearly as much, with what is made up half as much again.
+twenty minutes, a fold nearly as much, and forty with what is made up.
 """
 
 from __future__ import annotations

@@ -116,10 +116,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, help="an .npz file: texts, who says them, vectors and what was judged"
     )
-    parser.add_argument("--share", type=float, default=1.0, help="of what is made up otherwise")
     args = parser.parse_args(arguments)
     items = [item for item in read_all(args.suite, args.corpus, judged=False) if item.source != "plain"]
-    made = make_up(items, {language: round(args.share * count) for language, count in COUNTS.items()}, SEED)
+    made = make_up(items, COUNTS, SEED)
     keep(args.out, made, load_embedder().embed([one.text for one in made]))
     print(f"{len(made)} utterances: {args.out}")
 
