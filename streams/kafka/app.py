@@ -129,7 +129,8 @@ class RoleApp:
                     self._fail(task.exception() or RuntimeError("a task ended"))
             if self.failure is None:
                 await self._let_go()
-                await asyncio.wait_for(self._group.app.stop(), 20.0)
+                async with asyncio.timeout(20.0):
+                    await self._group.app.stop()
         finally:
             for task in (*waits, *tasks):
                 task.cancel()
@@ -320,7 +321,8 @@ class RoleApp:
             return
         books = dict(self._books)
         try:
-            await asyncio.wait_for(self._group.commit(moved), patience_s)
+            async with asyncio.timeout(patience_s):
+                await self._group.commit(moved)
         except (KafkaError, TimeoutError) as error:
             # Nothing is lost: the next commit says the same and more, or another member starts from the last.
             log.warning("a commit failed: %s", type(error).__name__)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -16,7 +18,7 @@ from audio.errors import VigieError
 from streams.alerts.rules import DEFAULT_PATH, load_rules
 from streams.cli import main
 from streams.kafka.accounts import Accounts
-from streams.kafka.book import SEEKS_MAX, Book, Forgetful
+from streams.kafka.book import SEEKS_MAX, Book, Forgetful, within
 from streams.kafka.compute import Compute, Result
 from streams.kafka.group import END_KNOWN_MS_MAX, known_end
 from streams.kafka.logs import JsonLines
@@ -180,3 +182,26 @@ def test_while_no_broker_answers_nobody_knows_where_a_partition_ends() -> None:
     assert known_end(Client(999_500), place, now_ms + END_KNOWN_MS_MAX) is None
     assert known_end(Client(None), place, now_ms) is None
     assert known_end(Client(999_500), TopicPartition("calls.audio", 1), now_ms) is None, "between two assignments"
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_a_wait_ends_when_it_is_told_to_in_the_moment_in_which_it_comes_to_pass(turns: int) -> None:
+    async def ends() -> bool:
+        came = asyncio.Event()
+
+        async def wait_on() -> None:
+            while True:
+                assert await within(came.wait, time.monotonic() + 60)
+                came.clear()
+
+        waiting = asyncio.create_task(wait_on())
+        await asyncio.sleep(0.05)
+        came.set()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait({waiting}, timeout=5)
+        return waiting.cancelled()
+
+    assert asyncio.run(ends())
+    assert not asyncio.run(within(asyncio.Event().wait, time.monotonic() + 0.02))
