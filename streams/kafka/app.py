@@ -37,7 +37,7 @@ from aiokafka.errors import KafkaError
 from streams.capacity import Admission, Capacity
 from streams.kafka import serde
 from streams.kafka.accounts import Accounts
-from streams.kafka.book import Book, within
+from streams.kafka.book import Book, ended, within
 from streams.kafka.compute import Compute, Result
 from streams.kafka.connection import Connection
 from streams.kafka.delivery import Delivery
@@ -53,6 +53,7 @@ from streams.kafka.topics import Topics
 
 COMMIT_S = 1.0
 REVOKE_S_MAX = 5.0
+STOP_S_MAX = 20.0
 TICK_S = 0.5
 IN_FLIGHT_BYTES_MAX = 32_000_000
 
@@ -129,8 +130,7 @@ class RoleApp:
                     self._fail(task.exception() or RuntimeError("a task ended"))
             if self.failure is None:
                 await self._let_go()
-                async with asyncio.timeout(20.0):
-                    await self._group.app.stop()
+                await ended(self._group.app.stop(), STOP_S_MAX)
         finally:
             for task in (*waits, *tasks):
                 task.cancel()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -18,7 +19,7 @@ from audio.errors import VigieError
 from streams.alerts.rules import DEFAULT_PATH, load_rules
 from streams.cli import main
 from streams.kafka.accounts import Accounts
-from streams.kafka.book import SEEKS_MAX, Book, Forgetful, within
+from streams.kafka.book import SEEKS_MAX, Book, Forgetful, ended, within
 from streams.kafka.compute import Compute, Result
 from streams.kafka.group import END_KNOWN_MS_MAX, known_end
 from streams.kafka.logs import JsonLines
@@ -205,3 +206,31 @@ def test_a_wait_ends_when_it_is_told_to_in_the_moment_in_which_it_comes_to_pass(
 
     assert asyncio.run(ends())
     assert not asyncio.run(within(asyncio.Event().wait, time.monotonic() + 0.02))
+
+
+def test_what_swallows_cancellations_holds_up_neither_the_limit_nor_ours() -> None:
+    async def tried() -> tuple[bool, bool]:
+        release, over = asyncio.Event(), asyncio.Event()
+
+        async def obstinate() -> None:
+            while not release.is_set():
+                with contextlib.suppress(asyncio.CancelledError):
+                    await release.wait()
+            over.set()
+
+        with pytest.raises(TimeoutError, match="not stopped within"):
+            await ended(obstinate(), 0.02)
+        waiting = asyncio.create_task(ended(obstinate(), 60))
+        await asyncio.sleep(0.02)
+        waiting.cancel()
+        await asyncio.wait({waiting}, timeout=10)
+        was_over = over.is_set()
+        release.set()
+        return waiting.cancelled(), was_over
+
+    async def fails() -> None:
+        raise ValueError("as it is")
+
+    assert asyncio.run(tried()) == (True, False)
+    with pytest.raises(ValueError, match="as it is"):
+        asyncio.run(ended(fails(), 60))
