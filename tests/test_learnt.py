@@ -84,14 +84,19 @@ def test_weights_in_use_are_those_of_the_fit() -> None:
 @pytest.mark.parametrize(
     ("language", "category", "text", "quote"),
     [
-        ("en", "waiting", "you answered just as i'd given up hope forty minutes", "hope forty minutes"),
+        (
+            "en",
+            "waiting",
+            "i have missed my lunch and my bus just to hear press one press two please wait",
+            "hear press one",
+        ),
         (
             "fr",
             "repeated_contact",
             "j'ai laissé mes coordonnées sur votre répondeur avant hier",
             "mes coordonnées sur votre répondeur",
         ),
-        ("ar", "cancellation", "عشر سنين وأنا معاكم وها هو اليوم اللخر عيا ليا الكونط", "الكونط"),
+        ("ar", "cancellation", "عشر سنين وأنا معاكم وها هو اليوم اللخر عيا ليا الكونط", "اليوم اللخر"),
         ("pt", "hearing_trouble", "ó menina fale mais para o bocal que eu sou dura de ouvido", "fale mais"),
         (
             "es",

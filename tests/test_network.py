@@ -77,6 +77,13 @@ def test_the_file_is_what_the_code_expects_and_the_fitted_files_stay_under_three
     assert sum((FOLDER / f"{name}.npz").stat().st_size for name in ("sentiment", "phrases", "network")) < 3_000_000
 
 
+def test_runs_of_letters_are_learnt_once_for_all_languages_and_words_for_each() -> None:
+    french, in_arabic_calls = part_slots("fr", "annulation"), part_slots("ar", "annulation")
+    assert french[0] != in_arabic_calls[0]
+    assert set(french[1:]) <= set(in_arabic_calls)
+    assert not set(part_slots("en", "cat")[:1]) & set(part_slots("es", "cat"))
+
+
 def test_the_file_was_fitted_on_the_corpus_as_it_is() -> None:
     with np.load(NETWORK_FILE, allow_pickle=False) as stored:
         mark = corpus_mark(read_all(SUITE, CORPUS, judged=False))

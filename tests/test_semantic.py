@@ -71,9 +71,7 @@ def test_the_weights_are_small_and_of_the_corpus_as_it_is() -> None:
     assert set(fitted().mean) == set(LANGUAGES)
     items = fit_sentiment.read_all(ROOT / fit_sentiment.SUITE, fit_sentiment.CORPUS, judged=False)
     with np.load(SEMANTIC_FILE, allow_pickle=False) as stored:
-        assert str(stored["corpus"]) == fit_sentiment.corpus_mark(items), (
-            "python -m streams.language.recipe.fit_semantic"
-        )
+        assert str(stored["corpus"]) == fit_sentiment.read_mark(items), "python -m streams.language.recipe.fit_semantic"
 
 
 def test_the_layers_come_to_what_the_file_says() -> None:

