@@ -199,6 +199,13 @@ def test_of_a_very_long_utterance_only_the_first_words_are_read() -> None:
     assert len(understand(words, "en", "customer").found) == WORDS_MAX
 
 
+def test_of_a_very_long_word_only_the_first_letters_are_read_and_kept() -> None:
+    network.word_features.cache_clear()
+    long, short = (understand(words_of(f"i want {'m' * count}", "en"), "en", "customer") for count in (5000, 24))
+    assert long.categories.tolist() == short.categories.tolist()
+    assert network.word_features.cache_info().currsize == 3
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_a_word_of_the_corpus_adds_fits_into_its_units(language: str) -> None:
     lines = (CORPUS / f"{language}.txt").read_text(encoding="utf-8").splitlines()[::11]

@@ -93,7 +93,8 @@ def _stay_latin(words: Sequence[str]) -> list[bool]:
     """Whether each word is French, or no word: what may be both is what the next one is."""
     found: list[bool] = []
     for word in reversed(words):
-        found.append(found[-1] if word in _EITHER and found else _is_foreign(word))
+        too_long = len(word) > WORD_LETTERS_MAX  # to be looked up and kept
+        found.append(found[-1] if word in _EITHER and found else too_long or _is_foreign(word))
     return found[::-1]
 
 
@@ -101,7 +102,7 @@ def _stay_latin(words: Sequence[str]) -> list[bool]:
 def _is_foreign(word: str) -> bool:
     if word in _SHORT_WORDS or word in _EITHER:
         return False
-    if len(word) > WORD_LETTERS_MAX or not word.isascii() or word in _OF_THE_TRADE or word in _FRENCH:
+    if not word.isascii() or word in _OF_THE_TRADE or word in _FRENCH:
         return True
     elided = _ELIDED.match(word)
     rest = word[elided.end() :] if elided else word

@@ -17,7 +17,7 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.language.parts import word_parts
+from streams.language.parts import WORD_LETTERS_MAX, word_parts
 from streams.language.text import LANGUAGES, Token
 from streams.language.weights import NETWORK_FILE, Floats
 
@@ -125,7 +125,9 @@ def _units(added: Floats) -> Units:
 def understand(words: Sequence[Token], language: str, party: str) -> Understood:
     """Of an utterance with at least one word."""
     known, side = weights(), side_of(language, party)
-    found, both = _features([word_features(language, party, token.word) for token in words[:WORDS_MAX]])
+    # Of a word no more is read, nor kept.
+    shown = [token.word[:WORD_LETTERS_MAX] for token in words[:WORDS_MAX]]
+    found, both = _features([word_features(language, party, word) for word in shown])
     odds = both @ known.out
     odds += known.told[side]
     negative, neutral, positive = odds[-LABELS:].tolist()
