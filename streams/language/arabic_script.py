@@ -1,7 +1,7 @@
 """Darija in Latin letters, written in Arabic ones: what a sentence model has read more of.
 
 "3afak" may become "عافاك" in many ways; where the words of ordinary calls hold one that sounds the same, it is that one, and else letter
-by letter. French in between stays as it is. Only the model reads it: spans and quotes are of what was said.
+by letter. French in between stays as it is where it is known for French. Only the model reads it: spans and quotes are of what was said.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _SHORT_WORDS = {
 """Said all the time, and near to other words or the same as French ones."""
 _NUNATED = {"xkrn": "شكرا", "tb3n": "طبعا"}
 """By sound, of words in "-an": it is heard and not written."""
-_FRENCH = frozenset({"le", "de", "du", "je", "un", "en", "et", "au", "ce", "ne", "ça", "vous", "nous"})
+_FRENCH = frozenset({"le", "de", "du", "je", "un", "en", "et", "au", "ce", "ne", "vous", "nous"})
 _EITHER = frozenset(
     {"la", "ma", "ta", "sa", "si", "se", "ni", "il", "y", "a", "on", "tu", "me", "te", "lui", "sur", "mon"}
 )
@@ -160,7 +160,8 @@ def _by_sound() -> Mapping[str, Sequence[str]]:
 
 
 def _unfolded(word: str) -> str:
-    """With the ending of "خدمة", which the vocabulary has as "خدمه": "his" is another ending in Darija."""
+    """With the ending of "خدمة", which the vocabulary has as "خدمه": "his" is another ending in Darija, but
+    in a few words ("معه"), which get it wrongly."""
     return f"{word[:-1]}ة" if len(word) > 2 and word.endswith("ه") and not word.endswith(_OWN_H) else word
 
 

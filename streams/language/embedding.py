@@ -66,7 +66,7 @@ def plain(text: str) -> str:
 
 
 def read_as(text: str, language: str) -> str:
-    """What the model is asked about: as `plain`, and the Darija of an Arabic call in Arabic letters alone."""
+    """What the model is asked about: as `plain`, and the Darija of an Arabic call in Arabic letters."""
     return in_arabic_script(plain(text)) if language == "ar" else plain(text)
 
 

@@ -31,7 +31,7 @@ LIKE_MIN = 0.4
 """Cosine with the middle of the examples, less what all utterances of the language have in common, from which on an utterance is
 like them; `python -m streams.language.recipe.fit_semantic --examples` says what is found so."""
 MEANING = {"ar": 0.35}
-"""What the vector counts in phrases and sentiment, where the model knows a language (Darija, in two scripts) less well, ..."""
+"""What the vector counts in phrases and sentiment, where the model knows a language (Darija) less well, ..."""
 MEANING_ELSEWHERE = 0.4
 """... and in the others; the words count the rest."""
 _SIDES = np.eye(SIDES, dtype=np.float32)

@@ -115,7 +115,7 @@ _HEARD_TOGETHER = (
 )  # fmt: skip
 _SOFT_C = re.compile("c(?=[eiy])")
 _LAST_H = re.compile(r"(?<=...)ه$|(?<=..[aeiou])h$")
-"""What `text.fold` makes of the ending of "خدمة", and what some write for it."""
+"""What `text.fold` makes of the ending of "خدمة", and what some write for it; in three letters ("منه", "مره") it may as well be "his"."""
 _HEARD_TWICE = re.compile(r"(.)\1+")
 _FIRST_HEARD = {"و": "w", "ي": "y", "w": "w", "y": "y"}
 """Elsewhere in a word they may as well be vowels."""

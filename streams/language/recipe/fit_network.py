@@ -8,8 +8,8 @@ are; five neighbouring words together make each of 128 features, and the most an
 for the categories and the sentiment. In training some words and some parts of words are left out, some words are misheard
 (`words_corrupt.py`), and some utterances are followed by another of the same speaker, whose categories then are said as well.
 With the vectors that `fit_semantic.py --vectors` keeps, it learns to tell the utterance's vector as well, by weights that are then
-thrown away: what is near in meaning gets like features, also where few utterances say so.
-Needs PyTorch (`pip install torch`), which running Vigie does not. On one core some thirty minutes, a fold nearly as much.
+thrown away: what is near in meaning gets like features, also where few utterances say so. Needs
+PyTorch (`pip install torch`), which running Vigie does not. On one core some forty minutes, a fold nearly as much.
 """
 
 from __future__ import annotations
@@ -139,14 +139,14 @@ class Examples:
     def training_batch(
         self, rows: NDArray[np.int64], followers: list[NDArray[np.int64]]
     ) -> tuple[tuple[torch.Tensor, ...], Floats, NDArray[np.bool_], NDArray[np.bool_]]:
-        """The network's input, the chances of the categories, whose labels count, and what is alone, with no other after it."""
+        """The network's input, what is said by category, whose labels count, and what is alone, with no other after it."""
         texts, said, is_felt, alone = [], self.said[rows].copy(), self.is_felt[rows].copy(), np.ones(len(rows), bool)
         for at, row in enumerate(rows):
             words = (self.misheard if self.rng.random() < MISHEARD else self.plain)[row]
             if self.rng.random() < JOINED and self.length[row] < JOIN_WORDS_MAX:
                 other = int(self.rng.choice(followers[self.side[row]]))
                 words = words + self.plain[other] if self.rng.random() < 0.5 else self.plain[other] + words
-                said[at] = 1 - (1 - said[at]) * (1 - self.said[other])
+                said[at] = np.maximum(said[at], self.said[other])
                 is_felt[at] = alone[at] = False
             texts.append(words)
         return self._tensors(texts, rows), said, is_felt, alone
@@ -183,7 +183,7 @@ def slow_down(optimizer: torch.optim.Optimizer, rate: float, step: int, steps: i
 
 
 def loss_of(odds: torch.Tensor, said: torch.Tensor, felt: torch.Tensor, is_felt: torch.Tensor) -> torch.Tensor:
-    """Of each utterance, by the chances of its categories (`said`) and, where the sentiment counts, of its labels (`felt`)."""
+    """Of each utterance, by its categories (`said`, 0 or 1) and, where the sentiment counts, its labels (`felt`, one of them 1)."""
     loss = functional.binary_cross_entropy_with_logits(odds[:, :-3], said, reduction="none").sum(1)
     judged = functional.cross_entropy(odds[:, -3:], felt, reduction="none")
     return loss + FEELING * judged * is_felt
