@@ -93,8 +93,8 @@ def test_weights_in_use_are_those_of_the_fit() -> None:
         (
             "fr",
             "repeated_contact",
-            "j'ai laissé mes coordonnées sur votre répondeur avant hier",
-            "mes coordonnées sur votre répondeur",
+            "je vous l'ai dit à noël je vous l'ai redit à pâques",
+            "l'ai redit",
         ),
         ("ar", "cancellation", "عشر سنين وأنا معاكم وها هو اليوم اللخر عيا ليا الكونط", "اليوم اللخر"),
         ("pt", "hearing_trouble", "ó menina fale mais para o bocal que eu sou dura de ouvido", "fale mais"),

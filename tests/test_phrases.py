@@ -40,6 +40,11 @@ SAID = [
     ("es", "customer", "cancellation", "quiero dar de baja la línea"),
     ("es", "customer", "repeated_contact", "hoy hace un mes de mi primera llamada y le traigo la tarta"),
     ("ar", "customer", "legal_threat", "سأتصل بالمحامي في المحكمة"),
+    ("es", "customer", "repeated_contact", "he llamado dos veces y nadie me ha llamado"),
+    ("fr", "customer", "repeated_contact", "ça fait trois fois que j'ai appelé et c'est toujours pas réglé"),
+    ("pt", "customer", "repeated_contact", "já liguei três vezes e ficou tudo na mesma"),
+    ("pt", "customer", "escalation", "não preciso de explicações passe ao supervisor"),
+    ("ar", "customer", "escalation", "ما خاصنيش نهضر معاك دوزني للمسؤول"),
 ]
 NOT_SAID = [
     ("en", "agent", "escalation", "could you hold while i speak to my manager"),
@@ -55,6 +60,12 @@ NOT_SAID = [
     ("fr", "customer", "cancellation", "je voudrais annuler ma commande"),
     ("fr", "customer", "abuse", "mon modem dégage une odeur de brûlé"),
     ("fr", "customer", "greeting", "bonjour j'appelle pour mon modem"),
+    ("en", "customer", "repeated_contact", "i called yesterday and it was solved"),
+    ("en", "customer", "cancellation", "i'll be leaving at five"),
+    ("fr", "customer", "repeated_contact", "vous m'avez appelé ce matin"),
+    ("es", "customer", "repeated_contact", "me habéis llamado esta mañana"),
+    ("pt", "customer", "escalation", "não preciso falar com o supervisor"),
+    ("pt", "customer", "cancellation", "queria mudar a morada do contrato"),
 ]
 
 
@@ -80,6 +91,19 @@ def test_a_phrase_quotes_its_characters_of_the_text() -> None:
     text = "bon écoutez, je veux RÉSILIER mon contrat"
     for phrase in analyse(text, "fr", "customer").phrases:
         assert text[phrase["start"] : phrase["end"]] == phrase["text"]
+
+
+def test_what_is_said_without_a_break_is_quoted_as_one() -> None:
+    assert [phrase["text"] for phrase in analyse("thank you you have been so helpful", "en", "customer").phrases] == [
+        "thank you you have been so helpful"
+    ]
+    assert [
+        phrase["text"]
+        for phrase in analyse("thank you for the tickets really you have been so helpful", "en", "customer").phrases
+    ] == [
+        "thank",
+        "you have been so helpful",
+    ]
 
 
 @pytest.mark.parametrize("language", [*LANGUAGES, None, "xx", "fr-MA"])

@@ -10,6 +10,7 @@ from audio.chunk import Party
 from audio.state import pack, unpack
 from streams.language import analyse, annotate, is_backchannel
 from streams.language.course import CourseSettings, SentimentCourse
+from streams.language.fitted import LABEL_SCORE_MIN
 from streams.language.text import words_of
 
 BAD = [
@@ -39,6 +40,30 @@ NEUTRAL = [
     ("fr", "bonjour j'appelle pour mon modem"),
     ("fr", "mon vol pour lisbonne est à midi"),
 ]
+
+
+NO_PRAISE = [
+    ("ar", "الخدمة سيئة جدا"),
+    ("ar", "السعر مرتفع جدا"),
+    ("ar", "هذا غال جدا"),
+    ("ar", "الموظف كان وقحا جدا"),
+    ("ar", "الثمن غالي بزاف"),
+    ("ar", "ghali bezaf"),
+    ("ar", "l'internet t9il bezaf"),
+    ("ar", "لست راضية عن الخدمة"),
+    ("ar", "ma3jbatnich lkhidma"),
+    ("fr", "c'est vraiment trop cher"),
+    ("fr", "c'est beaucoup trop cher pour ce que c'est"),
+]
+
+
+@pytest.mark.parametrize(("language", "text"), NO_PRAISE)
+def test_words_that_are_all_bad_are_no_praise(language: str, text: str) -> None:
+    assert analyse(text, language, "customer").sentiment["score"] < LABEL_SCORE_MIN
+
+
+def test_what_follows_an_arabic_word_makes_it_stronger() -> None:
+    assert analyse("خايب بزاف", "ar", None).sentiment["score"] < analyse("خايب", "ar", None).sentiment["score"]
 
 
 @pytest.mark.parametrize(("language", "text"), BAD)

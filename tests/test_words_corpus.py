@@ -13,13 +13,12 @@ from streams.language.catalogue import CATEGORIES
 ROOT = Path(__file__).parent.parent
 CORPUS = ROOT / "streams" / "language" / "recipe" / "corpus"
 LANGUAGES = sorted(path.stem for path in CORPUS.glob("*.txt"))
-UNFITTED = sorted(path.stem for path in (CORPUS / "unfitted").glob("*.txt"))
 UTTERANCES_MIN = 700
 WORDINGS_MIN = 15
 
 
-def _rows(language: str, folder: Path = CORPUS) -> list[tuple[str, str, str]]:
-    lines = (folder / f"{language}.txt").read_text(encoding="utf-8").splitlines()
+def _rows(language: str) -> list[tuple[str, str, str]]:
+    lines = (CORPUS / f"{language}.txt").read_text(encoding="utf-8").splitlines()
     parted = [line.split("\t") for line in lines]
     assert [
         n for n, parts in enumerate(parted, 1) if len(parts) != 3 and parts[3:] not in (["agent"], ["customer"])
@@ -49,17 +48,3 @@ def test_no_text_of_the_suite_is_trained_on(language: str, part: str) -> None:
     assert judged
     shared = [number for number, (_, _, text) in enumerate(_rows(language), 1) if _plain(text) in judged]
     assert shared == [], "lines of the corpus to reword"
-
-
-@pytest.mark.parametrize("language", UNFITTED)
-def test_unfitted_lines_have_the_same_form_and_stand_nowhere_else(language: str) -> None:
-    rows = _rows(language, CORPUS / "unfitted")
-    assert {sentiment for sentiment, _, _ in rows} <= {"n", "0", "p"}
-    assert {name for _, phrases, _ in rows for name in phrases.split(",") if name} <= set(CATEGORIES)
-    elsewhere = {_plain(text) for _, _, text in _rows(language)}
-    elsewhere |= {
-        _plain(item.text) for part in ("dev", "heldout", "ordinary") for item in load_suite(part, languages=[language])
-    }
-    texts = [_plain(text) for _, _, text in rows]
-    assert len(set(texts)) == len(texts)
-    assert not elsewhere & set(texts)

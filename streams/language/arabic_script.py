@@ -13,13 +13,15 @@ from functools import lru_cache
 
 from streams.language.identify import is_darija
 from streams.language.parts import WORD_LETTERS_MAX
-from streams.language.spelling import is_arabic, sound
+from streams.language.spelling import HIS, LAST_H, is_arabic, sound
 from streams.language.text import fold, vocabulary
 
 ALIKE_MIN, SHORT_ALIKE_MIN = 0.6, 0.75
 """Share of letters (difflib's ratio) that a known word has in common with the one written letter by letter; the consonants are alike
 already. The second where hardly any are heard."""
 SHORT_SOUND = 2
+TIE = 0.01
+"""What makes of two words that are alike the one with the vowels that are written."""
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _TWO_SIGNS = (
     ("kh", "خ"), ("gh", "غ"), ("sh", "ش"), ("ch", "ش"), ("th", "ث"), ("dh", "ذ"), ("dj", "ج"),
@@ -36,9 +38,49 @@ _ARTICLE = re.compile("l[^aeiouyl](?=.{2})")
 _SHORT_WORDS = {
     **dict.fromkeys(("w", "o", "ou", "u"), "و"),
     **dict.fromkeys(("wahed", "wahd", "wa7ed", "wa7d"), "واحد"),
+    **dict.fromkeys(("mn", "men"), "من"),
+    **dict.fromkeys(("lah", "llah", "allah"), "الله"),
+    **dict.fromkeys(("wehda", "we7da", "wa7da", "wahda"), "وحدة"),
     **dict.fromkeys(("7ta", "hta", "7tta"), "حتى"),
     **dict.fromkeys(("3ayet", "3ayett", "3ayyet", "3iyet", "3iyett", "3eyet", "3eyyet", "3yet", "3ayt"), "عيطت"),
+    **dict.fromkeys(("wallah", "walah", "wellah", "wllah", "wlah"), "والله"),
+    **dict.fromkeys(("inchallah", "inchalah", "inshallah", "nchallah", "nchalah", "incha'allah"), "إنشاءالله"),
+    **dict.fromkeys(
+        (
+            "hamdoulah",
+            "hamdolah",
+            "lhamdoulah",
+            "lhamdollah",
+            "lhmdlah",
+            "hamdoulillah",
+            "lhamdoulillah",
+            "lhamdulilah",
+            "l7amdoulilah",
+            "lhamdolilah",
+        ),
+        "الحمدلله",
+    ),
+    **dict.fromkeys(("chwiya", "chwya", "chwia", "chouiya", "chwiyya", "chouia"), "شوية"),
+    **dict.fromkeys(("makayn", "makain", "makayen"), "ماكاين"),
+    **dict.fromkeys(("naam", "na3am", "n3am"), "نعم"),
+    **dict.fromkeys(("houwa", "howa", "huwa"), "هو"),
+    **dict.fromkeys(("hiya", "hya"), "هي"),
+    **dict.fromkeys(("mya", "miya", "myat", "miyat", "myet"), "مية"),
+    **dict.fromkeys(("mora", "moura"), "مورا"),
+    **dict.fromkeys(("salam", "slam"), "سلام"),
+    **dict.fromkeys(("alikom", "alikoum", "alaykoum", "alaikoum", "alaykom"), "عليكم"),
+    **dict.fromkeys(("3tito", "3titou"), "عطيتو"),
+    "salma": "سلمى",
+    "resilit": "ريزيليت",
+    "payit": "بايت",
+    "baqa": "باقا",
+    "krit": "كريت",
+    "derri": "دري",
+    "ga3": "كاع",
+    "redd": "رد",
     "3la": "على",
+    "kol": "كل",
+    "fik": "فيك",
     "fin": "فين",
     "li": "لي",
     "lli": "اللي",
@@ -47,9 +89,58 @@ _SHORT_WORDS = {
 """Said all the time, and near to other words or the same as French ones."""
 _NUNATED = {"xkrn": "شكرا", "tb3n": "طبعا"}
 """By sound, of words in "-an": it is heard and not written."""
-_FRENCH = frozenset({"le", "de", "du", "je", "un", "en", "et", "au", "ce", "ne", "vous", "nous"})
+_FRENCH = frozenset(
+    [
+        "le",
+        "de",
+        "du",
+        "je",
+        "un",
+        "en",
+        "et",
+        "au",
+        "ce",
+        "ne",
+        "vous",
+        "nous",
+        "va",
+        "vas",
+        "ca",
+        "ci",
+        "stp",
+        "bref",
+        "chui",
+    ]
+    + ["moquez", "optique", "inadmissible"]
+)
 _EITHER = frozenset(
-    {"la", "ma", "ta", "sa", "si", "se", "ni", "il", "y", "a", "on", "tu", "me", "te", "lui", "sur", "mon"}
+    [
+        "la",
+        "ma",
+        "ta",
+        "sa",
+        "si",
+        "se",
+        "ni",
+        "il",
+        "y",
+        "a",
+        "ai",
+        "on",
+        "tu",
+        "me",
+        "te",
+        "lui",
+        "sur",
+        "mon",
+        "j",
+        "m",
+        "n",
+        "s",
+        "c",
+        "t",
+        "qu",
+    ]
 )
 """French before French, else Darija."""
 _OF_THE_TRADE = frozenset(
@@ -64,6 +155,8 @@ _OF_THE_TRADE = frozenset(
         "cv",
         "rdv",
         "sms",
+        "adsl",
+        "box",
         "wifi",
         "pdf",
         "sim",
@@ -73,39 +166,43 @@ _OF_THE_TRADE = frozenset(
         "tva",
     }
 )
-_ELIDED = re.compile("(?:[cdjlmnst]|qu)'")
+_ELIDED = re.compile("(?:[cdjlmnsty]|(?:quel|lors|jus|puis|pres)?qu)'")
+_APOSTROPHES = str.maketrans(dict.fromkeys("’‘ʼ´`", "'"))
 _FIGURES = re.compile(
     r".*[014].*|\d+(?:g|gb|go|mb|mo|km|kg|h|e|er|eme|eur|mad|dh|kwh|min|mn|cm|mm|ml)|[a-z]\d+|mp3|\d+"
 )
 """Of a word in an Arabic call that are no letters: "4g", "b12"; in "m3a", "sme3" and "m39oul" they are."""
-_OWN_H = ("اه", "يه", "وه", "الله")
 
 
 def in_arabic_script(text: str) -> str:
     """A lower-case utterance of an Arabic call with its Darija in Arabic letters."""
-    text = text.replace("’", "'")
+    text = text.translate(_APOSTROPHES)
     words = _WORD.findall(text)
     latin = iter(_stay_latin(words))
     return _WORD.sub(lambda match: match[0] if next(latin) else _written(match[0]), text)
 
 
 def _stay_latin(words: Sequence[str]) -> list[bool]:
-    """Whether each word is French, or no word: what may be both is what the next one is."""
+    """Whether each word is French, or no word: what may be both is what the next one is, or the one before at the end."""
+    sure = [None if word in _EITHER else len(word) > WORD_LETTERS_MAX or _is_foreign(word) for word in words]
+    known = next((one for one in reversed(sure) if one is not None), False)
     found: list[bool] = []
-    for word in reversed(words):
-        too_long = len(word) > WORD_LETTERS_MAX  # to be looked up and kept
-        found.append(found[-1] if word in _EITHER and found else too_long or _is_foreign(word))
+    for one in reversed(sure):
+        known = known if one is None else one
+        found.append(known)
     return found[::-1]
 
 
 @lru_cache(maxsize=50_000)
 def _is_foreign(word: str) -> bool:
-    if word in _SHORT_WORDS or word in _EITHER:
+    if word in _SHORT_WORDS:
         return False
     if not word.isascii() or word in _OF_THE_TRADE or word in _FRENCH:
         return True
     elided = _ELIDED.match(word)
     rest = word[elided.end() :] if elided else word
+    if rest == "aujourd'hui" or rest.removeprefix("l") in _OF_THE_TRADE:
+        return True
     if not rest.replace("'", "").isalpha():
         return _FIGURES.fullmatch(rest) is not None
     return not is_darija(word) and (fold(rest) in _french_words() or (elided is not None and len(rest) <= SHORT_SOUND))
@@ -122,26 +219,48 @@ def _written(word: str) -> str:
     if not _ARTICLE.match(word):
         by_letter = _by_letter(word)
         return _known(heard, by_letter) or by_letter
-    rest = _by_letter(word[1:])
     if fold(word[1:]) in _french_words():
-        return f"ال{rest}"
-    return _known(heard, f"ال{rest}") or f"ال{_known(sound(word[1:]), rest) or rest}"
+        return f"ال{_by_letter(word[1:].replace('x', 'ks'))}"
+    rest = _by_letter(word[1:])
+    by_letter, bare = f"ال{rest}", _known(sound(word[1:]), rest)
+    found = [one for one in (_known(heard, by_letter), bare and f"ال{bare}") if one]
+    return max(found, key=lambda one: _likeness(by_letter, one), default=by_letter)
 
 
 def _known(heard: str, by_letter: str) -> str | None:
     """The word of ordinary calls that sounds so and is written most like that; of one consonant there are too many."""
     if len(heard) < SHORT_SOUND:
         return None
-    likeness, best = max(((_likeness(by_letter, one), one) for one in _by_sound().get(heard, ())), default=(0.0, ""))
+    sounds = (heard, heard.removesuffix("h")) if by_letter.endswith("ه") else (heard,)  # some write "khidmah"
+    known = (word for one in sounds for word in _by_sound().get(one, ()))
+    likeness, best = max(((_likeness(by_letter, word), word) for word in known), default=(0.0, ""))
     return best if likeness >= (ALIKE_MIN if len(heard) > SHORT_SOUND else SHORT_ALIKE_MIN) else None
 
 
-def _likeness(one: str, other: str) -> float:
+def _likeness(by_letter: str, known: str) -> float:
+    """By the letters that Moroccan writers keep apart, with the short vowels written and without, a "g" taken for "ق" or "ك"."""
+    heard, other = by_letter.translate(_NEAR), known.translate(_NEAR)
+    short, wide = _INNER_ALIF.sub("", heard), other.translate(_NEAR_TOO)
+    return max(
+        _alike(heard, other),
+        _alike(short, other) - TIE,
+        _alike(heard.translate(_NEAR_TOO), wide) - TIE,
+        _alike(short.translate(_NEAR_TOO), wide) - 2 * TIE,
+    )
+
+
+def _alike(one: str, other: str) -> float:
     return SequenceMatcher(None, one, other).ratio()
+
+
+_NEAR = str.maketrans({"ث": "ت", "ط": "ت", "ذ": "د", "ض": "د", "ظ": "د", "ص": "س", "ة": "ا"})
+_NEAR_TOO = str.maketrans({"ق": "ك", "ح": "ه"})
+_INNER_ALIF = re.compile("(?<!^)(?<!^ال)ا(?!$)")
 
 
 def _by_letter(word: str) -> str:
     first = _FIRST_VOWEL.get(word[0], "")
+    word = word[0] + word[1:].replace("iy", "y")
     for signs, letter in _TWO_SIGNS:
         word = word.replace(signs, letter)
     word = _DOUBLED.sub(r"\1", _SOFT_C.sub("s", word))
@@ -160,9 +279,8 @@ def _by_sound() -> Mapping[str, Sequence[str]]:
 
 
 def _unfolded(word: str) -> str:
-    """With the ending of "خدمة", which the vocabulary has as "خدمه": "his" is another ending in Darija, but
-    in a few words ("معه"), which get it wrongly."""
-    return f"{word[:-1]}ة" if len(word) > 2 and word.endswith("ه") and not word.endswith(_OWN_H) else word
+    """With the ending of "خدمة", which the vocabulary has as "خدمه"."""
+    return word if word in HIS else LAST_H.sub("ة", word)
 
 
 @lru_cache(maxsize=1)

@@ -26,10 +26,12 @@ LABEL_SCORE_MIN = 0.25
 _NEUTRAL_MOST = LABEL_SCORE_MIN - 0.001
 _TOLD_MIN = 0.15
 """A word is told as deciding from this part of the strongest one's share on."""
-OWN, NETWORK = 0.5, 0.5
+OWN, NETWORK = 0.55, 0.45
 """What this model and the network count."""
-NEUTRAL_LEAN = 0.15
+NEUTRAL_LEAN = 0.12
 """Log-odds that are given to neutral: it is commoner in a call than among the labelled utterances."""
+BAD_MAX = -1.4
+"""Words that are all bad, by this much together, are never taken for praise: a complaint shown as satisfaction is the worst mistake."""
 _TELLING_LETTERS_MIN = 4
 """Words of fewer letters weigh something too, but tell a reader nothing by themselves."""
 _EVIDENCE = ("pos_", "neg_", "clash")
@@ -82,6 +84,8 @@ def judge(
             (1 - meaning.share) * one + meaning.share * other for one, other in zip(sums, meaning.odds, strict=True)
         ]
     sums[NEUTRAL] += NEUTRAL_LEAN
+    if _is_bad(evidence):
+        sums[POSITIVE] = min(sums)
     chances = _chances(sums)
     score = score_of(chances)
     if abs(score) < LABEL_SCORE_MIN:
@@ -94,6 +98,10 @@ def judge(
     ]
     given = {name: _towards(known.dense[name], label) * value for name, value in present.items()}
     return Judged(score, round(chances[label], 3), _because(words, evidence, said, shares, given, label))
+
+
+def _is_bad(evidence: Sequence[Evidence]) -> bool:
+    return sum(item.weight for item in evidence) <= BAD_MAX and all(item.weight < 0 for item in evidence)
 
 
 def score_of(chances: Chances) -> float:

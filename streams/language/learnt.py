@@ -49,8 +49,8 @@ class LearntPhrases:
     """
 
     linear = 0.3
-    add_min, keep_min, keep_named_min = 0.6, -1.0, -3.2
-    named = frozenset({"abuse", "cancellation", "disclosure", "regulator_press", "repeated_contact"})
+    add_min, keep_min, keep_named_min = 0.6, -1.0, -3.0
+    named = frozenset({"abuse", "cancellation", "disclosure", "repeated_contact"})
 
     def __init__(self, catalogue: Catalogue) -> None:
         bundled = set(default_catalogue().entries)

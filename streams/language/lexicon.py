@@ -37,6 +37,8 @@ class Lexicon:
     negations: frozenset[str]
     negations_after: frozenset[str]
     stronger: frozenset[str]
+    stronger_after: frozenset[str]
+    """Those that stand behind the word: "غالي جدا"."""
     weaker: frozenset[str]
     turns: frozenset[str]
     """Words and pairs of words: "par contre" turns, "par" does not."""
@@ -65,7 +67,7 @@ def lexicon(language: str | None) -> Lexicon:
     return Lexicon(language=code, words=words, stems=stems, latin=latin, idioms=tuple(idioms), **sets)
 
 
-_SETS = ("negations", "negations_after", "stronger", "weaker", "turns")
+_SETS = ("negations", "negations_after", "stronger", "stronger_after", "weaker", "turns")
 
 
 def _weights(content: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, float]]:

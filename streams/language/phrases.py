@@ -39,7 +39,7 @@ def find_phrases(
     *,
     line: Line | None = None,
 ) -> list[Phrase]:
-    """The phrases of `text` (whose `tokens` are `words`), by where they start; those of a category do not overlap."""
+    """The phrases of `text` (whose `tokens` are `words`), by where they start; those of a category neither overlap nor touch."""
     return match_phrases(text, words, language, party, catalogue, line=line)[0]
 
 
@@ -63,7 +63,7 @@ def match_phrases(
         return [], denied
     found: list[Phrase] = []
     for category, spans in _by_category(known, matches, party).items():
-        for first, end in spans:
+        for first, end in _joined(spans):
             start_at, end_at = words[first].start, words[end - 1].end
             found.append(Phrase(category=category, text=text[start_at:end_at], start=start_at, end=end_at))
     order = {category: number for number, category in enumerate((catalogue or default_catalogue()).categories)}
@@ -73,7 +73,7 @@ def match_phrases(
 def _by_category(
     known: LanguagePhrases, matches: Sequence[Match], party: str | None
 ) -> dict[str, list[tuple[int, int]]]:
-    """By category, the longest of overlapping matches."""
+    """By category, the longest of overlapping matches, as words."""
     found: dict[str, list[tuple[int, int]]] = {}
     for number, first, end in sorted(matches, key=lambda match: (match[1] - match[2], match[1])):
         entry = known.entries[number]
@@ -83,6 +83,16 @@ def _by_category(
         if not any(first < other_end and other_first < end for other_first, other_end in spans):
             spans.append((first, end))
     return found
+
+
+def _joined(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Those that touch are quoted as one: "thank" and "you you have been so helpful" are halves of one thanks."""
+    joined: list[tuple[int, int]] = []
+    for first, end in sorted(spans):
+        if joined and joined[-1][1] == first:
+            first = joined.pop()[0]
+        joined.append((first, end))
+    return joined
 
 
 def _matches(known: LanguagePhrases, line: Line) -> tuple[list[Match], list[Match]]:

@@ -157,6 +157,8 @@ def _in_context(words: Sequence[Token], known: Lexicon, item: tuple[int, int, fl
     before = [token.word for token in words[max(0, first - NEGATION_REACH) : first]]
     if before and before[-1] in known.stronger:
         weight, said = weight * STRONGER, f"{before[-1]} {said}"
+    elif end < len(words) and words[end].word in known.stronger_after:
+        weight, said = weight * STRONGER, f"{said} {words[end].word}"
     elif before and before[-1] in known.weaker:
         weight *= WEAKER
     alone = end == first + 1

@@ -105,7 +105,7 @@ def sound(word: str) -> str:
         for signs, letter in _HEARD_TOGETHER:
             word = word.replace(signs, letter)
         word = _SOFT_C.sub("s", word)
-    word = _LAST_H.sub("", word)
+    word = word if word in HIS else LAST_H.sub("", word)
     first = _FIRST_HEARD.get(word[:1], "")
     return _HEARD_TWICE.sub(r"\1", first + word.translate(_HEARD))
 
@@ -114,8 +114,31 @@ _HEARD_TOGETHER = (
     ("kh", "5"), ("gh", "8"), ("sh", "x"), ("ch", "x"), ("th", "t"), ("dh", "d"), ("ph", "f"), ("qu", "k"), ("dj", "j"),
 )  # fmt: skip
 _SOFT_C = re.compile("c(?=[eiy])")
-_LAST_H = re.compile(r"(?<=...)ه$|(?<=..[aeiou])h$")
-"""What `text.fold` makes of the ending of "خدمة", and what some write for it; in three letters ("منه", "مره") it may as well be "his"."""
+HIS = frozenset(
+    [
+        "فيه",
+        "بيه",
+        "ليه",
+        "معه",
+        "منه",
+        "عنه",
+        "كله",
+        "وجه",
+        "انه",
+        "هذه",
+        "ايه",
+        "عليه",
+        "اليه",
+        "وفيه",
+        "خليه",
+        "نخليه",
+    ]
+    + ["عطيه", "نعطيه", "نفسه", "عنده", "لديه", "بعده", "قبله"]
+)
+"""What ends in "his" (or in an own "ه") and looks like a feminine."""
+LAST_H = re.compile("(?<=..)(?<![او])(?<!لل)ه$")
+"""What `text.fold` makes of the ending of "خدمة".
+After a long vowel and in "الله" it is heard; so is the "h" of "lbareh", which is a "ح"."""
 _HEARD_TWICE = re.compile(r"(.)\1+")
 _FIRST_HEARD = {"و": "w", "ي": "y", "w": "w", "y": "y"}
 """Elsewhere in a word they may as well be vowels."""
