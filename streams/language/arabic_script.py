@@ -142,7 +142,7 @@ _EITHER = frozenset(
         "qu",
     ]
 )
-"""French before French, else Darija."""
+"""French before French, or after it at the end; else Darija."""
 _OF_THE_TRADE = frozenset(
     {
         "ok",

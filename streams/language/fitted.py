@@ -85,7 +85,7 @@ def judge(
         ]
     sums[NEUTRAL] += NEUTRAL_LEAN
     if _is_bad(evidence):
-        sums[POSITIVE] = min(sums)
+        sums[NEGATIVE], sums[POSITIVE] = max(sums[NEGATIVE], sums[POSITIVE]), min(sums)
     chances = _chances(sums)
     score = score_of(chances)
     if abs(score) < LABEL_SCORE_MIN:

@@ -86,7 +86,7 @@ def _by_category(
 
 
 def _joined(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Those that touch are quoted as one: "thank" and "you you have been so helpful" are halves of one thanks."""
+    """Those with no word between are quoted as one: "thank" and "you you have been so helpful" are halves of one thanks."""
     joined: list[tuple[int, int]] = []
     for first, end in sorted(spans):
         if joined and joined[-1][1] == first:

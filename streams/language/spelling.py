@@ -100,7 +100,7 @@ def _skeleton(word: str, stem: bool) -> str:
 
 def sound(word: str) -> str:
     """The consonants that are heard, whatever script a word is written in: "بزاف", "bzaf" and "bezzaf" are "bzf", "المشكل" and
-    "lmochkil" are "lmxkl". Much coarser than `spelled`, and shorter."""
+    "lmochkil" are "lmxkl" (but "khidmah", which arabic_script.py mends). Much coarser than `spelled`, and shorter."""
     if word.isascii():
         for signs, letter in _HEARD_TOGETHER:
             word = word.replace(signs, letter)
@@ -135,10 +135,10 @@ HIS = frozenset(
     ]
     + ["عطيه", "نعطيه", "نفسه", "عنده", "لديه", "بعده", "قبله"]
 )
-"""What ends in "his" (or in an own "ه") and looks like a feminine."""
+"""The commonest words that end in "his" (or in an own "ه") and look like a feminine."""
 LAST_H = re.compile("(?<=..)(?<![او])(?<!لل)ه$")
 """What `text.fold` makes of the ending of "خدمة".
-After a long vowel and in "الله" it is heard; so is the "h" of "lbareh", which is a "ح"."""
+After alif and waw and in "الله" it is heard; so is the "h" of "lbareh", which is a "ح"."""
 _HEARD_TWICE = re.compile(r"(.)\1+")
 _FIRST_HEARD = {"و": "w", "ي": "y", "w": "w", "y": "y"}
 """Elsewhere in a word they may as well be vowels."""
