@@ -45,21 +45,8 @@ _SHORT_WORDS = {
     **dict.fromkeys(("3ayet", "3ayett", "3ayyet", "3iyet", "3iyett", "3eyet", "3eyyet", "3yet", "3ayt"), "عيطت"),
     **dict.fromkeys(("wallah", "walah", "wellah", "wllah", "wlah"), "والله"),
     **dict.fromkeys(("inchallah", "inchalah", "inshallah", "nchallah", "nchalah", "incha'allah"), "إنشاءالله"),
-    **dict.fromkeys(
-        (
-            "hamdoulah",
-            "hamdolah",
-            "lhamdoulah",
-            "lhamdollah",
-            "lhmdlah",
-            "hamdoulillah",
-            "lhamdoulillah",
-            "lhamdulilah",
-            "l7amdoulilah",
-            "lhamdolilah",
-        ),
-        "الحمدلله",
-    ),
+    **dict.fromkeys(("hamdoulah", "hamdolah", "hamdoulillah", "lhmdlah", "lhamdoulah", "lhamdollah"), "الحمدلله"),
+    **dict.fromkeys(("lhamdoulillah", "lhamdulilah", "l7amdoulilah", "lhamdolilah"), "الحمدلله"),
     **dict.fromkeys(("chwiya", "chwya", "chwia", "chouiya", "chwiyya", "chouia"), "شوية"),
     **dict.fromkeys(("makayn", "makain", "makayen"), "ماكاين"),
     **dict.fromkeys(("naam", "na3am", "n3am"), "نعم"),
@@ -91,57 +78,16 @@ _NUNATED = {"xkrn": "شكرا", "tb3n": "طبعا"}
 """By sound, of words in "-an": it is heard and not written."""
 _FRENCH = frozenset(
     [
-        "le",
-        "de",
-        "du",
-        "je",
-        "un",
-        "en",
-        "et",
-        "au",
-        "ce",
-        "ne",
-        "vous",
-        "nous",
-        "va",
-        "vas",
-        "ca",
-        "ci",
-        "stp",
-        "bref",
-        "chui",
+        "le", "de", "du", "je", "un", "en", "et", "au", "ce", "ne", "vous", "nous", "va", "vas", "ca", "ci", "stp", "bref",
+        "chui", "moquez", "optique", "inadmissible",
     ]
-    + ["moquez", "optique", "inadmissible"]
-)
+)  # fmt: skip
 _EITHER = frozenset(
     [
-        "la",
-        "ma",
-        "ta",
-        "sa",
-        "si",
-        "se",
-        "ni",
-        "il",
-        "y",
-        "a",
-        "ai",
-        "on",
-        "tu",
-        "me",
-        "te",
-        "lui",
-        "sur",
-        "mon",
-        "j",
-        "m",
-        "n",
-        "s",
-        "c",
-        "t",
-        "qu",
+        "la", "ma", "ta", "sa", "si", "se", "ni", "il", "y", "a", "ai", "on", "tu", "me", "te", "lui", "sur", "mon", "j", "m",
+        "n", "s", "c", "t", "qu",
     ]
-)
+)  # fmt: skip
 """French before French, or after it at the end; else Darija."""
 _OF_THE_TRADE = frozenset(
     {
