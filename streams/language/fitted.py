@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from streams.language.features import features
 from streams.language.network import Understood, understand
-from streams.language.weights import Parted, part, weights
+from streams.language.weights import part, weights
 
 if TYPE_CHECKING:
     from streams.language.phrases import Phrase
@@ -26,7 +26,7 @@ LABEL_SCORE_MIN = 0.25
 _NEUTRAL_MOST = LABEL_SCORE_MIN - 0.001
 _TOLD_MIN = 0.15
 """A word is told as deciding from this part of the strongest one's share on."""
-OWN, NETWORK = 0.55, 0.45
+OWN, NETWORK = 0.45, 0.55
 """What this model and the network count."""
 NEUTRAL_LEAN = 0.12
 """Log-odds that are given to neutral: it is commoner in a call than among the labelled utterances."""
@@ -61,16 +61,15 @@ def judge(
     evidence: Sequence[Evidence],
     party: str,
     phrases: Sequence[Phrase],
-    parted: Parted | None = None,
     understood: Understood | None = None,
     meaning: Meant | None = None,
 ) -> Judged:
-    """Score, confidence and deciding words of an utterance with at least one word; `parted` are its parts, `understood` is what the
-    network makes of it, where they are known, `meaning` is what its vector says."""
+    """Score, confidence and deciding words of an utterance with at least one word; `understood` is what the network makes
+    of it, where that is known, `meaning` is what its vector says."""
     known = weights(language)
     said = {phrase["category"]: phrase["text"].lower() for phrase in phrases}
     present = features([item.weight for item in evidence], said, party)
-    parted = parted or part(words, language)
+    parted = part(words, language)
     own, pairs, size = parted.words, parted.pairs, parted.size
     every = [*own, *pairs]
     sums = [sum([one[1 + label] for one in every]) / size for label in LABELS]

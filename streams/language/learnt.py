@@ -1,9 +1,9 @@
 """Phrases by what labelled utterances have taught, beside the patterns of the catalogue.
 
-Patterns find what their authors thought of. Models fitted on this project's own utterances, a linear one a language over the
-parts of words (`recipe/fit_phrases.py`, `phrases.npz`) and a network over the words in their order (network.py), together add what is
-said in other words when they are sure, and take a pattern's match back when the rest of the utterance speaks clearly against it. A
-category that a catalogue of a user's own replaces or lacks is left alone, and what the user's own patterns find always stands.
+Patterns find what their authors thought of. A network over the words in their order (network.py), fitted on this project's own
+utterances, adds what is said in other words when it is sure, and takes a pattern's match back when the rest of the utterance speaks
+clearly against it. A category that a catalogue of a user's own replaces or lacks is left alone, and what the user's own patterns
+find always stands.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from streams.language.catalogue import Catalogue, Entry, default_catalogue
 from streams.language.identify import is_darija
 from streams.language.lexicon import MIXED_WITH
-from streams.language.network import Understood, understand
+from streams.language.network import Understood, understand, weights
 from streams.language.phrases import Phrase
-from streams.language.text import LANGUAGES, language_code, vocabulary
-from streams.language.weights import Floats, Parted, part, weights
+from streams.language.text import language_code, vocabulary
+from streams.language.weights import Floats
 
 if TYPE_CHECKING:
     from streams.language.reading import Heard
@@ -45,17 +45,15 @@ class LearntPhrases:
         keep_min: log-odds below which a pattern's match is taken back; `keep_named_min` of the categories `named`, in whose patterns
             stand words that are hardly said of anything else, and which have more ways to be said than the models have heard, or
             (a disclosure) whose absence is what an alert tells.
-        linear: what the linear model counts; the network counts the rest.
     """
 
-    linear = 0.3
-    add_min, keep_min, keep_named_min = 0.6, -1.0, -3.0
+    add_min, keep_min, keep_named_min = 0.6, -1.0, -2.7
     named = frozenset({"abuse", "cancellation", "disclosure", "repeated_contact"})
 
     def __init__(self, catalogue: Catalogue) -> None:
         bundled = set(default_catalogue().entries)
         own = [entry for entry in catalogue.entries if entry not in bundled]
-        self._numbers = {category: at for at, category in enumerate(weights(LANGUAGES[0]).phrases.categories)}
+        self._numbers = {category: at for at, category in enumerate(weights().categories)}
         self._keep_min = np.array(
             [self.keep_named_min if category in self.named else self.keep_min for category in self._numbers]
         )
@@ -70,15 +68,11 @@ class LearntPhrases:
     def _by_words(self, one: Heard, meant: Floats | None = None, share: float = 0.0) -> Heard:
         """With its phrases by what the words come to; `meant` are log-odds from elsewhere, which count `share` beside the words'."""
         code = language_code(one.language)
-        parted, understood = part(one.words, code), self._understood(one, code)
-        odds = self._odds(one, code, parted, understood)
+        understood = self._understood(one, code)
+        odds = understood.categories
         if meant is not None:
             odds = share * meant + (1 - share) * odds
-        return one._replace(phrases=self._phrases(one, code, understood, odds), parted=parted, understood=understood)
-
-    def _odds(self, one: Heard, code: str, parted: Parted, understood: Understood) -> Floats:
-        """Of the categories, by the linear model and the network."""
-        return self.linear * _linear_odds(parted, code, one.party) + (1 - self.linear) * understood.categories
+        return one._replace(phrases=self._phrases(one, code, understood, odds), understood=understood)
 
     @staticmethod
     def _understood(one: Heard, code: str) -> Understood:
@@ -113,16 +107,15 @@ class LearntPhrases:
         return sorted(phrases, key=lambda phrase: (phrase["start"], self._order[phrase["category"]]))
 
     def _doubted(self, one: Heard, code: str, unlikely: NDArray[np.bool_], understood: Understood) -> Collection[int]:
-        """The categories of which a match is not believed. Words of another language speak against nothing; Darija in the midst of
-        another language must be unlikely in Arabic, too."""
-        if not unlikely.any():
+        """The categories of which a match is not believed. Words of another language speak against nothing, and no word against itself;
+        Darija in the midst of another language must be unlikely in Arabic, too."""
+        if len(one.words) == 1 or not unlikely.any():
             return ()
         if not _is_familiar(one, code):
             unlikely = unlikely & understood.against
         guest = MIXED_WITH.get(code)
         if guest == "ar" and any(is_darija(token.word) for token in one.words):
-            odds = self._odds(one, guest, part(one.words, guest), self._understood(one, guest))
-            unlikely = unlikely & (odds < self._keep_min)
+            unlikely = unlikely & (self._understood(one, guest).categories < self._keep_min)
         return set(np.flatnonzero(unlikely).tolist())
 
     def _stands(self, category: str, code: str, doubted: Collection[int]) -> bool:
@@ -163,18 +156,6 @@ def _ordinary_words(code: str) -> frozenset[str]:
 def _has_enough(one: Heard) -> bool:
     """Whether there are words enough to tell what no pattern matches; figures are not."""
     return len({token.word for token in one.words if not token.word.isdecimal()}) >= WORDS_MIN
-
-
-def _linear_odds(parted: Parted, code: str, party: str | None) -> Floats:
-    known = weights(code).phrases
-    return odds_of(parted.phrase_sums(known) + known.dense[:, 0], known.dense[:, 1], party)
-
-
-def odds_of(sums: Floats, agent: Floats, party: str | None) -> Floats:
-    """Log-odds by category; where it is not known who speaks, those of the likelier speaker."""
-    if party is None:
-        return np.asarray(np.maximum(sums, sums + agent))
-    return sums + agent if party == "agent" else sums
 
 
 def _run(shares: Sequence[float]) -> tuple[int, int] | None:

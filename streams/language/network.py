@@ -1,10 +1,10 @@
 """A small network that reads the words of an utterance in their order: log-odds of phrases and sentiment, all languages together.
 
-A word is the sum of what its parts are (parts.py, hashed); five neighbouring words together make each of 128
-features; the most and the mean of a feature over the utterance, and who speaks in which language, speak for each category and
-label. Fitted by `recipe/fit_network.py` on the project's own utterances, `network.npz`. What a word adds to the features of its
-neighbours is worked out once a word and kept in whole units, so that an utterance of known words costs sums and no large product,
-and comes to the same whatever was read before.
+A word is the sum of what its parts are (parts.py, hashed); five neighbouring words together make each feature; the most and the
+mean of a feature over the utterance, and who speaks in which language, speak for each category and label. Fitted by
+`recipe/fit_network.py` on the project's own utterances, `network.npz`. What a word adds to the features of its neighbours is worked
+out once a word and kept in whole units, so that an utterance of known words costs sums and no large product, and comes to the same
+whatever was read before.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ UNKNOWN_WORDS = 8
 """As many words has an utterance usually."""
 UNIT = 1 / 768
 """What a word adds to a feature is kept in steps of it, up to 42 either way: no word of the corpus adds more."""
-_KEPT_WORDS = 16_384
-"""Of 1.6 kB each: 1,600 of every side in five languages."""
+_KEPT_WORDS = 8_192
+"""Of 5 kB each: 800 of every side in five languages."""
 Units = NDArray[np.int16]
 
 

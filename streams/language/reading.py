@@ -21,7 +21,6 @@ from streams.language.patterns import Line
 from streams.language.phrases import Phrase, match_phrases
 from streams.language.sentiment import Sentiment, sentiment
 from streams.language.text import Token, words_of
-from streams.language.weights import Parted
 
 
 class Heard(NamedTuple):
@@ -37,8 +36,6 @@ class Heard(NamedTuple):
     """Whether it only acknowledges."""
     denied: frozenset[str] = frozenset()
     """Categories that an `unless` of the catalogue says are not meant."""
-    parted: Parted | None = None
-    """What its parts weigh."""
     understood: Understood | None = None
     """What the network makes of it."""
     meaning: Meant | None = None
@@ -75,7 +72,6 @@ class BuiltIn:
                 phrases=one.phrases,
                 line=one.line,
                 signs=signs_in(one.text) if one.party is None else (),
-                parted=one.parted,
                 understood=one.understood,
                 meaning=one.meaning,
             )

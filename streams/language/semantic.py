@@ -30,10 +30,8 @@ if TYPE_CHECKING:
 LIKE_MIN = 0.4
 """Cosine with the middle of the examples, less what all utterances of the language have in common, from which on an utterance is
 like them; `python -m streams.language.recipe.fit_semantic --examples` says what is found so."""
-MEANING = {"ar": 0.35}
-"""What the vector counts in phrases and sentiment, where the model knows a language (Darija) less well, ..."""
-MEANING_ELSEWHERE = 0.4
-"""... and in the others; the words count the rest."""
+MEANING = 0.3
+"""What the vector counts in phrases and sentiment; the words count the rest."""
 _SIDES = np.eye(SIDES, dtype=np.float32)
 
 
@@ -74,7 +72,7 @@ def fitted() -> Fitted:
 class Semantics(LearntPhrases):
     """Meaning for one catalogue. Raises VigieError: the embedder is not the one that the weights are for."""
 
-    add_min, keep_min, keep_named_min = 0.1, -0.4, -1.0
+    add_min, keep_min, keep_named_min = 0.2, -0.4, -1.0
     """Words and meaning together are surer than words alone."""
 
     def __init__(self, embedder: Embedder, catalogue: Catalogue) -> None:
@@ -108,8 +106,8 @@ class Semantics(LearntPhrases):
         vector = vector - fitted().mean[code]
         meant = _meant(vector, code, one.party)
         negative, neutral, positive = meant[-LABELS:].tolist()
-        one = self._by_words(one, meant[:-LABELS], share_of(code))._replace(
-            meaning=Meant((negative, neutral, positive), share_of(code))
+        one = self._by_words(one, meant[:-LABELS], MEANING)._replace(
+            meaning=Meant((negative, neutral, positive), MEANING)
         )
         alike = self._alike(one, {phrase["category"] for phrase in one.phrases}, code, vector)
         if not alike:
@@ -125,11 +123,6 @@ class Semantics(LearntPhrases):
             if float(middle @ unit(vector)) >= LIKE_MIN:
                 found[entry.category] = phrase_of(one, entry.category, None)
         return list(found.values())
-
-
-def share_of(code: str) -> float:
-    """What the vector of an utterance in that language counts beside its words."""
-    return MEANING.get(code, MEANING_ELSEWHERE)
 
 
 def _meant(vector: Floats, code: str, party: str | None) -> Floats:

@@ -22,7 +22,6 @@ from streams.language.network import Understood
 from streams.language.patterns import Line
 from streams.language.phrases import Phrase
 from streams.language.text import Token, language_code
-from streams.language.weights import Parted
 
 NEGATION_REACH = 3
 """Words after a negation that it turns; VADER's window."""
@@ -72,19 +71,17 @@ def sentiment(
     phrases: Sequence[Phrase] = (),
     line: Line | None = None,
     signs: Sequence[tuple[str, float]] = (),
-    parted: Parted | None = None,
     understood: Understood | None = None,
     meaning: Meant | None = None,
 ) -> Sentiment:
     """Sentiment of an utterance, given as its `tokens`, with its phrases; `line` where its `Line` has been made.
 
-    Where nobody is said to speak the text may be a written one: `signs` are its emoji (`signs_in`). `parted`,
-    `understood` and `meaning` are what its parts weigh, what the network makes of it and what its vector says, where that is known
-    (learnt.py, semantic.py).
+    Where nobody is said to speak the text may be a written one: `signs` are its emoji (`signs_in`). `understood` and
+    `meaning` are what the network makes of it and what its vector says, where that is known (learnt.py, semantic.py).
     """
     evidence = evidence_of(words, lexicon(language), line or Line(words))
     if party is not None and words:
-        return _weighed_by_party(words, language, evidence, party, phrases, parted, understood, meaning)
+        return _weighed_by_party(words, language, evidence, party, phrases, understood, meaning)
     told = [(item.said, item.weight) for item in evidence] + list(signs)
     if not told:
         return Sentiment(score=0.0, confidence=NEUTRAL_CONFIDENCE if words else 0.0, because=[])
@@ -102,12 +99,11 @@ def _weighed_by_party(
     evidence: Sequence[Evidence],
     party: str,
     phrases: Sequence[Phrase],
-    parted: Parted | None,
     understood: Understood | None,
     meaning: Meant | None,
 ) -> Sentiment:
     code = language_code(language)
-    score, confidence, because = judge(words, code, evidence, party, phrases, parted, understood, meaning)
+    score, confidence, because = judge(words, code, evidence, party, phrases, understood, meaning)
     return Sentiment(score=score, confidence=confidence, because=_quoted(said for _, said in because))
 
 

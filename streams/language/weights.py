@@ -1,7 +1,7 @@
-"""Fitted weights of the parts of words, and what they come to in an utterance: for its sentiment, and for its phrases.
+"""Fitted weights of the parts of words, and what they come to in an utterance's sentiment.
 
-They stand in `sentiment.npz` and `phrases.npz`, one byte a slot and label or category. Both are kept together by word: what costs
-time is to fetch them, not to add them.
+They stand in `sentiment.npz`, one byte a slot and label, and are kept together by word: what costs time is to fetch them, not to
+add them.
 """
 
 from __future__ import annotations
@@ -19,33 +19,17 @@ from streams.language.parts import END, START, pair, slot_of, word_parts
 from streams.language.text import Token
 
 FOLDER = Path(__file__).parent
-SENTIMENT_FILE, PHRASES_FILE, SEMANTIC_FILE, NETWORK_FILE = (
-    FOLDER / f"{name}.npz" for name in ("sentiment", "phrases", "semantic", "network")
-)
-_LIFT = 1 << 14
-"""What makes the sum of a word's weights positive; a hundred thousand such sums still fit into a lane."""
-_LANE = np.dtype("<u4")
+SENTIMENT_FILE, SEMANTIC_FILE, NETWORK_FILE = (FOLDER / f"{name}.npz" for name in ("sentiment", "semantic", "network"))
 Floats = NDArray[np.float32]
 
 
 class Weighed(NamedTuple):
-    """How many parts there are, the sums of their weights for negative, neutral and positive, and those for phrases, packed."""
+    """How many parts there are, and the sums of their weights for negative, neutral and positive."""
 
     parts: int
     negative: float
     neutral: float
     positive: float
-    phrases: int
-
-
-@dataclass(frozen=True, slots=True)
-class PhraseWeights:
-    """By category: `dense` over (1, agent), `slots` (slot, category) over parts."""
-
-    categories: tuple[str, ...]
-    dense: Floats
-    slots: NDArray[np.int8]
-    scale: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +39,6 @@ class Weights:
     dense: dict[str, tuple[float, float, float]]
     slots: NDArray[np.int8]
     scale: float
-    phrases: PhraseWeights
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,27 +50,13 @@ class Parted:
     pairs: list[Weighed]
     size: float
 
-    def phrase_sums(self, known: PhraseWeights) -> Floats:
-        """By category."""
-        packed = sum([one.phrases for one in self.words]) + sum([one.phrases for one in self.pairs])
-        total = _unpacked(packed, len(self.words) + len(self.pairs), len(known.categories))
-        return np.multiply(total, known.scale / self.size, dtype=np.float32)
-
 
 @lru_cache(maxsize=8)
 def weights(language: str) -> Weights:
     with np.load(SENTIMENT_FILE, allow_pickle=False) as stored:
         names, dense = stored["features"].tolist(), stored[f"{language}_dense"]
         by_name = {name: (float(row[0]), float(row[1]), float(row[2])) for name, row in zip(names, dense, strict=True)}
-        slots, scale = stored[f"{language}_slots"], float(stored[f"{language}_scale"])
-    return Weights(by_name, slots, scale, _phrase_weights(language))
-
-
-def _phrase_weights(language: str) -> PhraseWeights:
-    with np.load(PHRASES_FILE, allow_pickle=False) as stored:
-        slots = np.ascontiguousarray(stored[f"{language}_phrase_slots"].T)
-        dense, scale = stored[f"{language}_phrases"].astype(np.float32), float(stored[f"{language}_phrase_scale"])
-        return PhraseWeights(tuple(stored["categories"].tolist()), dense, slots, scale)
+        return Weights(by_name, stored[f"{language}_slots"], float(stored[f"{language}_scale"]))
 
 
 def part(words: Sequence[Token], language: str) -> Parted:
@@ -112,15 +81,4 @@ def pair_weight(language: str, before: str, word: str) -> Weighed:
 def _weighed(language: str, parts: Sequence[str]) -> Weighed:
     known, slots = weights(language), [slot_of(part) for part in parts]
     sums = known.slots[:, slots].sum(axis=1, dtype=np.int64) * known.scale
-    return Weighed(len(parts), float(sums[0]), float(sums[1]), float(sums[2]), _packed(known.phrases.slots[slots]))
-
-
-def _packed(rows: NDArray[np.int8]) -> int:
-    """Sums by category, side by side in one integer: to add two of those adds each category, faster than to add small arrays."""
-    return int.from_bytes((rows.sum(axis=0, dtype=np.int64) + _LIFT).astype(_LANE).tobytes(), "little")
-
-
-def _unpacked(packed: int, count: int, categories: int) -> NDArray[np.int64]:
-    """The sums by category of `count` integers that were added up."""
-    lanes = np.frombuffer(packed.to_bytes(categories * _LANE.itemsize, "little"), dtype=_LANE)
-    return lanes.astype(np.int64) - count * _LIFT
+    return Weighed(len(parts), float(sums[0]), float(sums[1]), float(sums[2]))

