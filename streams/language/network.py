@@ -2,9 +2,9 @@
 
 A word is the sum of what its parts are (parts.py, hashed); five neighbouring words together make each feature; the most and the
 mean of a feature over the utterance, and who speaks in which language, speak for each category and label. Fitted by
-`recipe/fit_network.py` on the project's own utterances, `network.npz`. What a word adds to the features of its neighbours is worked
-out once a word and kept in whole units, so that an utterance of known words costs sums and no large product, and comes to the same
-whatever was read before.
+`recipe/fit_network.py` on the project's own utterances, `network.npz`; networks fitted apart stand side by side in it as one. What a
+word adds to the features of its neighbours is worked out once a word and kept in whole units, so that an utterance of known words
+costs sums and no large product, and comes to the same whatever was read before.
 """
 
 from __future__ import annotations

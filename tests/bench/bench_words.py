@@ -5,8 +5,9 @@
 Each utterance is timed alone, by process CPU time, as the least of some rounds (what the work needs, and not what else
 the machine was doing); caches of words are warm, as in a worker that has run for a minute, but each round begins with
 the utterances in another order. The whole chain is what a worker does with a final utterance: redaction in turn, then
-sentiment, phrases and backchannel. Stages do not add up to the chain: each makes the words of the text anew. Then the search
-of catalogues of made-up phrases (two to four words of the suite each, one in four with a gap or an alternative).
+sentiment, phrases and backchannel. Stages do not add up to the chain: each makes the words of the text anew, and "sentiment" is
+without the network, which is asked once for phrases and sentiment. Then the search of catalogues of made-up phrases (two to four
+words of the suite each, one in four with a gap or an alternative).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from streams import language as engine  # noqa: E402
 from streams.evaluation.words_suite import LANGUAGES, Item, load_suite  # noqa: E402
 from streams.language.catalogue import parse_catalogue  # noqa: E402
 from streams.language.embedding import load_embedder  # noqa: E402
+from streams.language.network import Understood, understand  # noqa: E402
 from streams.language.phrases import find_phrases  # noqa: E402
 from streams.language.sentiment import sentiment  # noqa: E402
 from streams.language.text import tidy, tokens  # noqa: E402
@@ -48,8 +51,17 @@ def identify(item: Item) -> object:
     return engine.identify(item.text)
 
 
+def read(item: Item) -> Understood:
+    return understand(tokens(item.text), item.language, item.party)
+
+
+@cache
+def known(item: Item) -> Understood:
+    return read(item)
+
+
 def feel(item: Item) -> object:
-    return sentiment(tokens(item.text), item.language)
+    return sentiment(tokens(item.text), item.language, party=item.party, understood=known(item))
 
 
 def phrases(item: Item) -> object:
@@ -142,6 +154,7 @@ def main() -> None:
     stages: dict[str, Work] = {
         "normalise": normalise,
         "language": identify,
+        "network": read,
         "sentiment": feel,
         "phrases": phrases,
         "redaction": redact,

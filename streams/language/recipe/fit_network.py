@@ -48,8 +48,8 @@ from streams.language.weights import NETWORK_FILE, Floats
 
 WIDTH, FEATURES = 32, 256
 NETWORKS = 2
-"""Fitted apart from each other, and stored as one: where one is wrong, the other often is not. That brings more than twice the
-width or the features in one network."""
+"""Fitted apart from each other, and stored as one: where one is wrong, the other often is not. That brings more than a wider network,
+or one of more features."""
 EPOCHS, BATCH, RATE, DECAY = 32, 128, 5e-3, 0.02
 JOINED, MISHEARD, LEFT_OUT, PARTS_LEFT_OUT = 0.4, 0.3, 0.15, 0.3
 """Shares of utterances that another follows, of those heard with recognition errors, of words left out, and of the parts of the
@@ -59,7 +59,7 @@ ERRORS = 0.12
 WORDS_MAX = 48
 JOIN_WORDS_MAX = 20
 STEPS = 21
-"""Either way, in which what a part is is kept: finer ones make the file larger and nothing better."""
+"""Either way, in which what a part is is kept: finer ones make the file larger than it may be, and hardly anything better."""
 FEELING = 0.5
 """What the sentiment's loss counts beside the categories'."""
 MEANING, MEANING_SIZE = 1.0, 384

