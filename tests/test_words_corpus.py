@@ -41,7 +41,7 @@ def test_every_label_is_known_and_every_text_stands_once(language: str) -> None:
     assert len(rows) >= UTTERANCES_MIN
 
 
-@pytest.mark.parametrize("part", ["dev", "heldout", "ordinary"])
+@pytest.mark.parametrize("part", ["dev", "heldout", "ordinary", "settings", "later"])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_text_of_the_suite_is_trained_on(language: str, part: str) -> None:
     judged = {_plain(item.text) for item in load_suite(part, languages=[language])}

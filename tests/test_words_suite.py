@@ -27,9 +27,11 @@ from streams.evaluation.words_corrupt import Corruptor, corrupt
 from streams.evaluation.words_scores import Count, f1, hidden_spans, macro_f1, score_items, spans_between
 from streams.evaluation.words_suite import (
     LANGUAGES,
+    LATER,
     ORDINARY,
     PARTS,
     SENTIMENTS,
+    SETTINGS,
     SUITE_DIR,
     Item,
     Secret,
@@ -42,7 +44,9 @@ from streams.language.text import fold, tidy, tokens
 SUITES = {part: load_suite(part) for part in PARTS}
 EVERY = [item for part in PARTS for item in SUITES[part]]
 ORDINARY_CALLS = load_suite(ORDINARY)
-UTTERANCES_MIN = {"dev": 220, "heldout": 110}
+SINGLE = {part: load_suite(part) for part in (SETTINGS, LATER)}
+MORE = [item for part in SINGLE.values() for item in part]
+UTTERANCES_MIN = {"dev": 220, "heldout": 110, "settings": 300, "later": 300}
 ORDINARY_MIN, NOTHING_SAID = 1_000, (0.8, 0.9)
 """Turns of ordinary calls a language, and the share of them without a phrase: with more a call has no greeting and no end."""
 SECRETS_MIN, POSITIVES_MIN, SENTIMENT_SHARE_MIN = 30, 6, 0.15
@@ -64,11 +68,12 @@ def written(kind: str) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", [*PARTS, *SINGLE])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_part_has_enough_of_each_language_and_of_each_sentiment(part: str, language: str) -> None:
-    items = [item for item in SUITES[part] if item.language == language]
+    items = [item for item in {**SUITES, **SINGLE}[part] if item.language == language]
     assert len(items) >= UTTERANCES_MIN[part]
+    assert {name for item in items for name in item.phrases} == set(CATEGORIES)
     sentiments = Counter(item.sentiment for item in items)
     assert min(sentiments[label] for label in SENTIMENTS) >= SENTIMENT_SHARE_MIN * len(items)
 
@@ -104,12 +109,13 @@ def test_no_text_is_twice_in_the_suite_and_none_is_in_both_parts() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_of_ordinary_calls_most_turns_say_nothing_and_none_stands_in_another_part(language: str) -> None:
+def test_of_ordinary_calls_most_turns_say_nothing_and_no_text_stands_in_another_part(language: str) -> None:
     items = [item for item in ORDINARY_CALLS if item.language == language]
     assert len(items) >= ORDINARY_MIN
     assert NOTHING_SAID[0] < sum(not item.phrases for item in items) / len(items) < NOTHING_SAID[1]
     assert {item.party for item in items} == {"agent", "customer"}
     elsewhere = {" ".join(token.word for token in tokens(item.text)) for item in EVERY if item.language == language}
+    items += [item for item in MORE if item.language == language]
     folded = [" ".join(token.word for token in tokens(item.text)) for item in items]
     assert len(set(folded)) == len(folded)
     assert not [item.id for item, words in zip(items, folded, strict=True) if words in elsewhere]
@@ -118,7 +124,7 @@ def test_of_ordinary_calls_most_turns_say_nothing_and_none_stands_in_another_par
 def test_texts_look_like_a_transcribers() -> None:
     """No capitals outside secrets, no sentence punctuation."""
     odd = []
-    for item in [*EVERY, *ORDINARY_CALLS]:
+    for item in [*EVERY, *ORDINARY_CALLS, *MORE]:
         plain = item.text
         for secret in item.secrets:
             plain = plain.replace(item.text[secret.start : secret.end], "")
@@ -130,7 +136,7 @@ def test_texts_look_like_a_transcribers() -> None:
 def test_categories_are_only_given_to_the_party_that_may_say_them() -> None:
     agent = {"greeting", "disclosure", "transfer", "help_offer", "apology", "empathy"}
     customer = {"escalation", "cancellation", "legal_threat", "regulator_press", "repeated_contact"}
-    everywhere = [*EVERY, *ORDINARY_CALLS]
+    everywhere = [*EVERY, *ORDINARY_CALLS, *MORE]
     assert not [item.id for item in everywhere if item.phrases & (customer if item.party == "agent" else agent)]
 
 

@@ -12,7 +12,7 @@ from audio.errors import VigieError
 from streams.evaluation.words_corrupt import corrupt
 from streams.evaluation.words_labellers import AUTHOR, agreement, labelled_by
 from streams.evaluation.words_scores import score_items
-from streams.evaluation.words_suite import HELD_OUT, ORDINARY, load_suite
+from streams.evaluation.words_suite import BY_LINE, HELD_OUT, load_suite
 from streams.language.reading import load_reader
 
 
@@ -25,20 +25,19 @@ def run_words(
     semantic: str = "no",
     labeller: str = AUTHOR,
 ) -> dict[str, Any]:
-    """The report of one part of the suite; of ordinary calls no secret is labelled. Raises VigieError, also when texts that only
+    """The report of one part of the suite; in those by line no secret is labelled. Raises VigieError, also when texts that only
     measure would be shown."""
     if labeller != AUTHOR and part != HELD_OUT:
         raise VigieError(
-            "others have labelled the held-out part alone", remedy="Add --part heldout", field="--labeller"
+            "the labels of others are kept for the held-out part alone", remedy="Add --part heldout", field="--labeller"
         )
     if failures and part != "dev":
-        kind = "ordinary" if part == ORDINARY else "held-out"
-        raise VigieError(f"{kind} utterances are not shown", remedy="Build with --part dev", field="--show-failures")
+        raise VigieError(f"{part} utterances are not shown", remedy="Build with --part dev", field="--show-failures")
     items = labelled_by(load_suite(part, folder), labeller, folder)
     realised: dict[str, float] = {}
     if word_errors:
         items, realised = corrupt(items, word_errors, seed)
-    scores = score_items(items, secrets=part != ORDINARY, reader=load_reader(semantic=semantic))
+    scores = score_items(items, secrets=part not in BY_LINE, reader=load_reader(semantic=semantic))
     report: dict[str, Any] = {"part": part, "word_errors": word_errors, "seed": seed if word_errors else None}
     report |= {"semantic": semantic, "labeller": labeller}
     report["languages"] = {language: score.report() for language, score in scores.items()}
@@ -63,7 +62,7 @@ def print_words(report: dict[str, Any], console: Console) -> None:
         "\nfalse in 100",
     )
     secrets: tuple[str, ...] = ("redaction\nprecision", "\nrecall", "secrets", "other words\nhidden")
-    if report["part"] == ORDINARY:
+    if report["part"] in BY_LINE:
         secrets = ()
     table.add_column("language")
     for head in (*heads, "worst\ncategory, F1", *secrets, "language\naccuracy"):

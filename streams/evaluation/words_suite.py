@@ -2,7 +2,9 @@
 
 The held-out part measures what was built with the development part; nobody who builds reads it, so nothing here prints
 its texts. Nor those of the ordinary part: whole calls turn by turn, in which most utterances say nothing that is looked for; nothing is
-fitted on them, though thresholds were set with its totals in view.
+fitted on them, though thresholds were set with its totals in view. Nor those of the later part: single utterances as in the held-out part,
+written when the engine was there, by others; no setting was chosen with its totals in view. On the settings part, of the same kind,
+thresholds are tried (`streams/language/recipe/choose_thresholds.py`).
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ SUITE_DIR = Path(__file__).resolve().parents[2] / "tests" / "words"
 LANGUAGES = ("fr", "en", "ar", "pt", "es")
 HELD_OUT = "heldout"
 PARTS = ("dev", HELD_OUT)
-ORDINARY = "ordinary"
+ORDINARY, SETTINGS, LATER = "ordinary", "settings", "later"
+BY_LINE = (ORDINARY, SETTINGS, LATER)
+"""An utterance a line, in files of tabs; no secrets are labelled."""
 PARTIES = ("agent", "customer")
 SENTIMENTS = ("negative", "neutral", "positive")
 SHORT = dict(zip("n0p", SENTIMENTS, strict=True))
@@ -58,10 +62,10 @@ def load_suite(part: str, folder: Path = SUITE_DIR, languages: Sequence[str] = L
     """The items of one part, language by language. Raises VigieError naming file, item and field."""
     items: list[Item] = []
     for language in languages:
-        path = folder / part / f"{language}.{'tsv' if part == ORDINARY else 'yaml'}"
+        path = folder / part / f"{language}.{'tsv' if part in BY_LINE else 'yaml'}"
         try:
             text = path.read_text(encoding="utf-8")
-            entries = list(_rows(text, path)) if part == ORDINARY else yaml.safe_load(text)
+            entries = list(_rows(text, path)) if part in BY_LINE else yaml.safe_load(text)
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             raise VigieError(
                 f"cannot read the suite of words: {error}", remedy="Give its folder", where=str(path), field="--words"
@@ -89,11 +93,11 @@ def turns(items: Sequence[Item]) -> list[list[Item]]:
 
 
 def _rows(text: str, path: Path) -> Iterator[dict[str, Any]]:
-    """Of an ordinary part: a turn a line, `party, phrases, text, sentiment` with tabs between, an empty line between calls."""
+    """Of a part by line: `party, phrases, text, sentiment` with tabs between, an empty line between calls."""
     for number, line in enumerate(text.splitlines(), 1):
         if not line:
             continue
-        fields, name = line.split("\t"), f"{path.stem}-o{number:04}"
+        fields, name = line.split("\t"), f"{path.stem}-{path.parent.name[0]}{number:04}"
         if len(fields) != 4:
             raise _wrong(path, name, "the line", "has not four fields: party, phrases, text, sentiment")
         party, phrases, said, sentiment = fields

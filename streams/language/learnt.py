@@ -54,12 +54,15 @@ class LearntPhrases:
         bundled = set(default_catalogue().entries)
         own = [entry for entry in catalogue.entries if entry not in bundled]
         self._numbers = {category: at for at, category in enumerate(weights().categories)}
-        self._keep_min = np.array(
-            [self.keep_named_min if category in self.named else self.keep_min for category in self._numbers]
-        )
+        self.set_thresholds(self.add_min, self.keep_min, self.keep_named_min)
         self._order = {category: number for number, category in enumerate(catalogue.categories)}
         self._touched = {(entry.category, entry.language) for entry in own}
         self._parties = _parties(entry for entry in catalogue.entries if entry in bundled)
+
+    def set_thresholds(self, add_min: float, keep_min: float, keep_named_min: float) -> None:
+        """In place of those in force: `recipe/choose_thresholds.py` tries them."""
+        self.add_min, self.keep_min, self.keep_named_min = add_min, keep_min, keep_named_min
+        self._keep_min = np.array([keep_named_min if name in self.named else keep_min for name in self._numbers])
 
     def refine(self, heard: Sequence[Heard]) -> list[Heard]:
         """The utterances with the phrases that they are taken to say; a backchannel says what its pattern says."""

@@ -11,12 +11,15 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import psycopg
 import pytest
 
 USER = "postgres"
 """PostgreSQL refuses to run as root; its package makes this account."""
+SYSTEM_PROGRAMS = "/usr/sbin:/sbin"
+"""Where Debian keeps `runuser`, also where the PATH of who runs the tests lacks them."""
 
 
 def programs() -> Path | None:
@@ -32,10 +35,22 @@ def needed() -> Path:
     """The programs, or a skip; in CI their absence fails."""
     found = programs()
     if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("CI must have PostgreSQL: see .ci/run")
-        pytest.skip("PostgreSQL is not installed (Debian: apt install postgresql)")
+        _absent("PostgreSQL", "postgresql")
     return found
+
+
+def runuser() -> str:
+    """The program that starts another as another account, or a skip; in CI its absence fails."""
+    found = shutil.which("runuser", path=f"{os.environ.get('PATH') or os.defpath}:{SYSTEM_PROGRAMS}")
+    if found is None:
+        _absent("runuser", "util-linux")
+    return found
+
+
+def _absent(program: str, package: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(f"CI must have {program} (Debian: apt install {package})")
+    pytest.skip(f"{program} is not installed (Debian: apt install {package})")
 
 
 @contextmanager
@@ -43,8 +58,8 @@ def cluster() -> Iterator[str]:
     """A fresh cluster; yields the URL of its one database."""
     binaries = needed()
     root = os.geteuid() == 0
+    as_user = [runuser(), "-u", USER, "--"] if root else []
     folder = Path(tempfile.mkdtemp(prefix="vigie-pg-"))
-    as_user = ["runuser", "-u", USER, "--"] if root else []
     if root:
         account = pwd.getpwnam(USER)
         os.chown(folder, account.pw_uid, account.pw_gid)
