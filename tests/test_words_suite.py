@@ -337,8 +337,9 @@ def test_held_out_utterances_are_not_shown_and_development_ones_are() -> None:
 def test_ordinary_calls_are_measured_without_secrets_and_not_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(VigieError, match="ordinary utterances are not shown"):
-        words_report.run_words(SUITE_DIR, ORDINARY, 0.0, 1, failures=True)
+    for part in (ORDINARY, LATER):
+        with pytest.raises(VigieError, match=f"{part} utterances are not shown"):
+            words_report.run_words(SUITE_DIR, part, 0.0, 1, failures=True)
     (tmp_path / ORDINARY).mkdir()
     for language in LANGUAGES:
         turns_of = "customer\t\tit is four five six seven\t0\nagent\tclosing\tgoodbye then\t0\n\n"

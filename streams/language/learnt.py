@@ -60,7 +60,7 @@ class LearntPhrases:
         self._parties = _parties(entry for entry in catalogue.entries if entry in bundled)
 
     def set_thresholds(self, add_min: float, keep_min: float, keep_named_min: float) -> None:
-        """In place of those in force: `recipe/choose_thresholds.py` tries them."""
+        """In place of those in force: `recipe/try_thresholds.py` tries them."""
         self.add_min, self.keep_min, self.keep_named_min = add_min, keep_min, keep_named_min
         self._keep_min = np.array([keep_named_min if name in self.named else keep_min for name in self._numbers])
 

@@ -1,11 +1,11 @@
-"""By which log-odds phrases are added and taken back: what each choice comes to on utterances that no pattern and no fit has seen.
+"""From which log-odds on phrases are added and taken back: what each choice comes to on utterances that no pattern and no fit has seen.
 
-    python -m streams.language.recipe.choose_thresholds                  # single utterances (tests/words/settings)
-    python -m streams.language.recipe.choose_thresholds --part ordinary  # whole calls, in which hardly anything is said
-    python -m streams.language.recipe.choose_thresholds --semantic yes   # either by words and meaning
+    python -m streams.language.recipe.try_thresholds                  # single utterances (tests/words/settings)
+    python -m streams.language.recipe.try_thresholds --part ordinary  # whole calls, in which hardly anything is said
+    python -m streams.language.recipe.try_thresholds --semantic yes   # either by words and meaning
 
 Prints precision, recall and F1 of all languages together for the thresholds in force (`learnt.py`, `semantic.py`) and for the choices
-within a hair of the best. Nothing is written: what is best on the one part is seldom so on the other, and a false phrase may be a
+within a hair of the best. Nothing is written: what is better on the one part may be worse on the other, and a false phrase may be a
 false alert.
 """
 
@@ -17,6 +17,7 @@ from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
+from streams.evaluation.words_scores import Count, f1
 from streams.evaluation.words_suite import ORDINARY, SETTINGS, SUITE_DIR, Item, load_suite
 from streams.language.embedding import Embedder, load_embedder
 from streams.language.learnt import LearntPhrases
@@ -27,8 +28,6 @@ ADD = (-0.6, -0.4, -0.2, 0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 KEEP = (-0.4, -0.7, -1.0, -1.3, -1.6, -2.0, -2.5, -3.0)
 NAMED = (-1.0, -1.5, -2.0, -2.7, -3.5, -5.0)
 NEAR_BEST = 0.001
-Counts = tuple[int, int, int]
-"""Rightly found, wrongly found, missed."""
 
 
 class Choice(NamedTuple):
@@ -39,19 +38,14 @@ class Choice(NamedTuple):
     named: float
 
 
-def counts_of(refined: Sequence[Heard], items: Sequence[Item]) -> Counts:
-    hits = wrong = missed = 0
+def counted(refined: Sequence[Heard], items: Sequence[Item]) -> Count:
+    count = Count()
     for one, item in zip(refined, items, strict=True):
         found = {phrase["category"] for phrase in one.phrases}
-        hits += len(found & item.phrases)
-        wrong += len(found - item.phrases)
-        missed += len(item.phrases - found)
-    return hits, wrong, missed
-
-
-def f1_of(counts: Counts) -> float:
-    hits, wrong, missed = counts
-    return 2 * hits / max(1, 2 * hits + wrong + missed)
+        count.hits += len(found & item.phrases)
+        count.false += len(found - item.phrases)
+        count.missed += len(item.phrases - found)
+    return count
 
 
 class Unrefined:
@@ -61,7 +55,7 @@ class Unrefined:
         return list(heard)
 
 
-def choices(items: Sequence[Item], embedder: Embedder | None) -> Iterator[tuple[Choice, Counts]]:
+def choices(items: Sequence[Item], embedder: Embedder | None) -> Iterator[tuple[Choice, Count]]:
     """Each choice, the one in force first, and what is found with it; by words, or with an embedder by meaning too."""
     reader = WordReader(refiner=Unrefined())
     heard = [reader.hear(item.text, item.language, item.party) for item in items]
@@ -69,13 +63,12 @@ def choices(items: Sequence[Item], embedder: Embedder | None) -> Iterator[tuple[
     in_force = Choice(refiner.add_min, refiner.keep_min, refiner.keep_named_min)
     for choice in (in_force, *map(Choice._make, product(ADD, KEEP, NAMED))):
         refiner.set_thresholds(*choice)
-        yield choice, counts_of(refiner.refine(heard), items)
+        yield choice, counted(refiner.refine(heard), items)
 
 
-def told(choice: Choice, counts: Counts) -> str:
-    hits, wrong, missed = counts
-    chosen = "  ".join(f"{name} {value:4.1f}" for name, value in choice._asdict().items())
-    return f"{chosen}  P {hits / max(1, hits + wrong):.3f} R {hits / max(1, hits + missed):.3f} F1 {f1_of(counts):.4f}"
+def told(choice: Choice, count: Count) -> str:
+    chosen, report = "  ".join(f"{name} {value:4.1f}" for name, value in choice._asdict().items()), count.report()
+    return f"{chosen}  P {report['precision']} R {report['recall']} F1 {f1(count):.4f}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -85,12 +78,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--semantic", choices=SEMANTIC, default="no")
     args = parser.parse_args(arguments)
     embedder = load_embedder() if args.semantic == "yes" else None
-    (in_force, counts), *found = choices(load_suite(args.part, args.words), embedder)
-    print(f"in force: {told(in_force, counts)}")
-    found.sort(key=lambda one: -f1_of(one[1]))
-    for choice, counts in found:
-        if f1_of(counts) >= f1_of(found[0][1]) - NEAR_BEST:
-            print(f"          {told(choice, counts)}")
+    in_force, *found = choices(load_suite(args.part, args.words), embedder)
+    print(f"in force: {told(*in_force)}")
+    found.sort(key=lambda one: -f1(one[1]))
+    for choice, count in found:
+        if f1(count) >= f1(found[0][1]) - NEAR_BEST:
+            print(f"          {told(choice, count)}")
 
 
 if __name__ == "__main__":
