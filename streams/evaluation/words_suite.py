@@ -3,7 +3,7 @@
 The held-out part measures what was built with the development part; nobody who builds reads it, so nothing here prints
 its texts. Nor those of the ordinary part: whole calls turn by turn, in which most utterances say nothing that is looked for; nothing is
 fitted on them, though thresholds were set with its totals in view. Nor those of the later part: single utterances as in the held-out part,
-written when the engine was there, by others; no setting was chosen with its totals in view. On the settings part, of the same kind,
+written when the engine was there, by others; no setting was chosen by its totals. On the settings part, of the same kind,
 thresholds are tried (`streams/language/recipe/try_thresholds.py`, `try_sentiment.py`).
 """
 
