@@ -10,18 +10,17 @@ more feeling among single utterances calls more turns of an ordinary call angry 
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import product
-from pathlib import Path
 
 from streams.evaluation.words_scores import macro_f1
-from streams.evaluation.words_suite import ORDINARY, SETTINGS, SUITE_DIR, Item, load_suite
-from streams.language.embedding import Embedder, load_embedder
+from streams.evaluation.words_suite import Item
+from streams.language.embedding import Embedder
 from streams.language.fitted import IN_FORCE, Blend, judge
 from streams.language.lexicon import lexicon
-from streams.language.reading import SEMANTIC, Heard, WordReader
+from streams.language.reading import Heard, WordReader
+from streams.language.recipe.try_thresholds import tried_on
 from streams.language.semantic import Semantics
 from streams.language.sentiment import LABELS, Evidence, evidence_of, label_of
 from streams.language.text import language_code
@@ -67,13 +66,7 @@ def mean_of(scores: Scores) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--words", type=Path, default=SUITE_DIR)
-    parser.add_argument("--part", choices=(SETTINGS, ORDINARY), default=SETTINGS)
-    parser.add_argument("--semantic", choices=SEMANTIC, default="no")
-    args = parser.parse_args(arguments)
-    embedder = load_embedder() if args.semantic == "yes" else None
-    in_force, *found = choices(load_suite(args.part, args.words), embedder)
+    in_force, *found = choices(*tried_on(__doc__, arguments))
     print(f"in force: {told(*in_force)}")
     for blend, scores in sorted(found, key=lambda one: -mean_of(one[1])):
         print(f"          {told(blend, scores)}")

@@ -71,14 +71,18 @@ def told(choice: Choice, count: Count) -> str:
     return f"{chosen}  P {report['precision']} R {report['recall']} F1 {f1(count):.4f}"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def tried_on(description: str | None, arguments: Sequence[str] | None) -> tuple[list[Item], Embedder | None]:
+    """What the command line says: the utterances, and the embedder where meaning counts too."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--words", type=Path, default=SUITE_DIR)
     parser.add_argument("--part", choices=(SETTINGS, ORDINARY), default=SETTINGS)
     parser.add_argument("--semantic", choices=SEMANTIC, default="no")
     args = parser.parse_args(arguments)
-    embedder = load_embedder() if args.semantic == "yes" else None
-    in_force, *found = choices(load_suite(args.part, args.words), embedder)
+    return load_suite(args.part, args.words), load_embedder() if args.semantic == "yes" else None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    in_force, *found = choices(*tried_on(__doc__, arguments))
     print(f"in force: {told(*in_force)}")
     found.sort(key=lambda one: -f1(one[1]))
     for choice, count in found:
