@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from streams.evaluation.words_suite import LANGUAGES, SETTINGS, load_suite
+from streams.evaluation.words_suite import SETTINGS, load_suite
 from streams.language.fitted import IN_FORCE, Blend
 from streams.language.reading import WordReader
 from streams.language.recipe import try_sentiment
 from streams.language.recipe.try_sentiment import choices, felt_in
+from tests.settings_suite import write_settings
 
 LINES = (
     "customer\tthanks\tthank you so much you have been wonderful\tp\n"
@@ -22,10 +23,7 @@ ALL_NEUTRAL = 50.0
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
-    (tmp_path / SETTINGS).mkdir()
-    for language in LANGUAGES:
-        (tmp_path / SETTINGS / f"{language}.tsv").write_text(LINES, encoding="utf-8")
-    return tmp_path
+    return write_settings(tmp_path, LINES)
 
 
 def test_each_choice_is_judged_by_it(suite: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from streams.evaluation.words_scores import Count
-from streams.evaluation.words_suite import LANGUAGES, SETTINGS, load_suite
+from streams.evaluation.words_suite import SETTINGS, load_suite
 from streams.language.learnt import LearntPhrases
 from streams.language.recipe import try_thresholds
 from streams.language.recipe.try_thresholds import Choice, choices
+from tests.settings_suite import write_settings
 
 LINES = (
     "customer\tescalation\tlet me speak to your manager right now\tn\n"
@@ -21,10 +22,7 @@ LINES = (
 
 @pytest.fixture
 def suite(tmp_path: Path) -> Path:
-    (tmp_path / SETTINGS).mkdir()
-    for language in LANGUAGES:
-        (tmp_path / SETTINGS / f"{language}.tsv").write_text(LINES, encoding="utf-8")
-    return tmp_path
+    return write_settings(tmp_path, LINES)
 
 
 def test_of_each_choice_is_counted_what_it_finds_and_what_it_misses(

@@ -44,8 +44,8 @@ class Meant(NamedTuple):
 
 
 class Blend(NamedTuple):
-    """What this model counts, of 1; the network counts the rest. And log-odds that are given to neutral, which is commoner in a call
-    than among the labelled utterances. `recipe/try_sentiment.py` tries others."""
+    """What this model counts, of 1; the network counts the rest. And log-odds that are given to neutral: fewer turns of a calm call are
+    then taken for a feeling, and more feeling is missed. `recipe/try_sentiment.py` tries others."""
 
     own: float = 0.45
     neutral_lean: float = 0.0

@@ -29,6 +29,7 @@ from torch.nn import functional
 from streams.evaluation.words_corrupt import Corruptor
 from streams.language.catalogue import CATEGORIES
 from streams.language.embedding import read_as
+from streams.language.fitted import NEUTRAL
 from streams.language.network import REACH, SIDES, SLOTS, part_slots, side_of
 from streams.language.recipe.labelled import (
     CORPUS,
@@ -43,7 +44,6 @@ from streams.language.recipe.labelled import (
     said_in,
     weights_of,
 )
-from streams.language.sentiment import LABELS
 from streams.language.text import LANGUAGES, tidy, words_of
 from streams.language.weights import NETWORK_FILE, Floats
 
@@ -62,11 +62,10 @@ JOIN_WORDS_MAX = 20
 STEPS = 21
 """Either way, in which what a part is is kept: finer ones make the file larger than it may be, and hardly anything better."""
 FEELING = 1.0
-"""What the sentiment's loss counts beside the categories'. With half of it sentiment is a good deal worse and phrases hardly better."""
+"""What the sentiment's loss counts beside the categories'."""
 MEANING, MEANING_SIZE = 1.0, 384
 """What the loss of the vector counts, where there is one, and how many values it has."""
 SEED = 5
-NEUTRAL = LABELS.index("neutral")
 Told = tuple[Floats, Floats, NDArray[np.bool_]]
 """What is said by utterance and category, what is felt by utterance and label, and whose labels count."""
 Judge = Callable[[NDArray[np.int64], NDArray[np.int64]], Floats]

@@ -17,7 +17,7 @@ from itertools import product
 from streams.evaluation.words_scores import macro_f1
 from streams.evaluation.words_suite import Item
 from streams.language.embedding import Embedder
-from streams.language.fitted import IN_FORCE, Blend, judge
+from streams.language.fitted import IN_FORCE, NEUTRAL, Blend, judge
 from streams.language.lexicon import lexicon
 from streams.language.reading import Heard, WordReader
 from streams.language.recipe.try_thresholds import tried_on
@@ -25,7 +25,6 @@ from streams.language.semantic import Semantics
 from streams.language.sentiment import LABELS, Evidence, evidence_of, label_of
 from streams.language.text import language_code
 
-NEUTRAL = LABELS[1]
 OWN = (0.0, 0.15, 0.3, 0.45, 0.6, 0.75, 1.0)
 LEAN = (0.6, 0.4, 0.25, 0.12, 0.0, -0.15, -0.3, -0.5, -0.8)
 Scores = dict[str, float]
@@ -50,7 +49,7 @@ def felt_in(one: Heard, evidence: Sequence[Evidence], blend: Blend) -> str:
     """The label of an utterance of which it is known who says it."""
     assert one.party is not None  # every utterance of a suite has one
     if not one.words:
-        return NEUTRAL
+        return LABELS[NEUTRAL]
     code = language_code(one.language)
     judged = judge(one.words, code, evidence, one.party, one.phrases, one.understood, one.meaning, blend)
     return label_of(judged.score)
