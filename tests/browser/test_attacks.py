@@ -155,9 +155,9 @@ def test_a_page_whose_server_is_behind_says_so_and_takes_it_back(floor: Stage, v
     expect(mark).to_have_text("Live")
     hub = floor.feed.app.state.feed.hub
     hub._wrong = lambda: "the brokers do not answer"
-    expect(mark).to_have_text("Not current", timeout=15_000)
+    expect(mark).to_have_text("Not current")
     hub._wrong = lambda: None
-    expect(mark).to_have_text("Live", timeout=15_000)
+    expect(mark).to_have_text("Live")
 
 
 UNTOUCHED = """

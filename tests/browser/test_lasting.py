@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -70,6 +71,30 @@ def test_more_of_a_long_list_stays_when_it_is_loaded_again(floor: Stage, visit: 
     page.wait_for_timeout(400)
     assert page.locator(".rows > li").count() == 400
     assert page.get_by_text("420 alerts", exact=True).is_visible()
+
+
+def test_more_of_a_list_that_is_just_being_loaded_again_stays(floor: Stage, visit: Callable[..., Any]) -> None:
+    for number in range(420):
+        floor.call(f"c{number:03}")
+        floor.alert(f"c{number:03}", "dead-air")
+    page = visit()
+    page.get_by_text("420 alerts", exact=True).wait_for()
+    page.add_init_script(MINUTES_ARE_SECONDS)
+    held: list[Any] = []
+    of_the_list = re.compile(r"/api/alerts\?state=open&limit=200$")
+    page.reload()  # those that came while one looked are all on the page
+    page.get_by_text("420 alerts", exact=True).wait_for()
+    page.route(of_the_list, lambda route: route.continue_() if held else held.append((route, route.fetch())))
+    for _ in range(300):
+        if not held:
+            page.wait_for_timeout(50)
+    page.locator("button.more").click()
+    page.wait_for_timeout(400)  # the next page could come before the one that was asked for first
+    route, old = held[0]
+    route.fulfill(response=old)
+    expect(page.locator(".rows > li")).to_have_count(400)
+    page.wait_for_timeout(400)
+    assert page.locator(".rows > li").count() == 400
 
 
 def test_a_search_looks_through_all_alerts_not_only_those_on_the_screen(

@@ -4,7 +4,7 @@ import { act } from "./actions.js";
 import { get } from "./api.js";
 import { CallModel } from "./call_model.js";
 import { now } from "./clock.js";
-import { bdi, h, icon, replace, severityIcon } from "./dom.js";
+import { bdi, h, icon, keepingFocus, replace, severityIcon } from "./dom.js";
 import { ago, causeChip, fact, healthBadge, name, newestFirst, ruleTitle, sentenceNode, sinceOf } from "./describe.js";
 import { batched, live } from "./live.js";
 import { clock, dateTime, language, named, t, when } from "./i18n.js";
@@ -26,12 +26,14 @@ export class AlertPanel {
     live.addEventListener("alert", this.onalert);
     this.head = h("header", { class: "alert-head" });
     this.boxes = {};
-    replace(this.element, this.head, h("p", { class: "soft loading" }, t("loading")));
+    this.loading = h("p", { class: "soft loading", tabindex: "-1" }, t("loading"));
+    replace(this.element, this.head, this.loading);
   }
 
   async open(known) {
     this.failed = false;
     if (known) this.drawHead((this.alert = known));
+    else this.loading.id = "alert-title"; // what there is to be read, until the alert is here
     try {
       const alert = await get(`/api/alerts/${encodeURIComponent(this.alert_id)}`);
       if (this.closed) return;
@@ -40,12 +42,18 @@ export class AlertPanel {
       this.model.addEventListener("gone", () => (this.release(), this.open())); // asked for again, an erased call says so itself
       await this.model.load();
     } catch (error) {
-      if (!this.closed) this.drawError(error);
+      if (!this.closed) this.keepingFocus(() => this.drawError(error));
       return;
     }
     if (this.closed) return this.model?.close();
-    this.draw();
+    this.keepingFocus(() => this.draw());
     this.follow();
+  }
+
+  /** Who reads here with the keyboard or a screen reader goes on from where they were, whatever is drawn again. */
+  keepingFocus(change) {
+    const nearest = (held) => (held.closest(".actions") && this.element.querySelector(".actions button")) || this.element.querySelector("#alert-title");
+    keepingFocus(this.element, change, nearest);
   }
 
   drawError(error) {
@@ -59,6 +67,10 @@ export class AlertPanel {
     if (this.failed) return this.open(alert);
     if (!this.alert || (alert.changed ?? 0) <= (this.alert.changed ?? 0)) return;
     this.alert = { ...this.alert, ...alert };
+    this.keepingFocus(() => this.redraw());
+  }
+
+  redraw() {
     this.drawHead(this.alert);
     if (!this.player) return;
     this.player.update(this.alert);
@@ -73,7 +85,6 @@ export class AlertPanel {
   }
 
   drawHead(alert) {
-    const focused = this.head.contains(document.activeElement) ? document.activeElement.dataset.action || document.activeElement.id : null;
     const at = sinceOf(alert);
     const item = (label, node) => h("div", null, h("dt", null, t(label)), h("dd", null, node));
     replace(this.head, h("div", { class: "alert-line" }, severityIcon(alert.severity),
@@ -82,7 +93,6 @@ export class AlertPanel {
     h("dl", { class: "facts-line" }, item("label.call", h("a", { href: href("call", { call: alert.call_id }) }, bdi(alert.call_id))), item("label.agent", name(alert.agent)), item("label.queue", name(alert.queue)), item("label.site", name(alert.site)),
       alert.trunk ? item("label.trunk", bdi(alert.trunk)) : null, at ? item("label.since", [h("span", { title: dateTime(at) }, when(at)), " · ", ago(at)]) : null, item("label.health", healthBadge(alert.health)), item("label.cause", causeChip(alert.cause.verdict))),
     this.actions(alert));
-    if (focused) (this.head.querySelector(`[data-action="${focused}"]`) || document.getElementById(focused))?.focus();
   }
 
   actions(alert) {
@@ -141,7 +151,7 @@ export class AlertPanel {
     }, REDRAW_MS);
     this.model.addEventListener("words", (event) => this.words.take(event.detail));
     this.model.addEventListener("timeline", redraw);
-    this.model.addEventListener("alerts", () => (this.drawEarlier(), redraw()));
+    this.model.addEventListener("alerts", () => (this.keepingFocus(() => this.drawEarlier()), redraw()));
     this.model.addEventListener("all", () => (this.words.show(this.model.call.utterances, this.alert), redraw()));
   }
 

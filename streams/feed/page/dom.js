@@ -34,6 +34,24 @@ export function replace(element, ...children) {
   return append(element, children);
 }
 
+const LIKE = ["data-action", "data-alert", "href", "id"]; // what says of two elements that they do the same
+
+/**
+ * Does `change`, which draws `root` again. An element that is taken out of the page loses the focus, even where it is
+ * put back at once: the focus goes to the element that does the same, else to what `otherwise(held)` gives.
+ */
+export function keepingFocus(root, change, otherwise = () => null) {
+  const held = root.contains(document.activeElement) ? document.activeElement : null;
+  change();
+  if (!held || root.contains(document.activeElement)) return;
+  (root.contains(held) ? held : like(root, held) || otherwise(held))?.focus({ preventScroll: true });
+}
+
+function like(root, held) {
+  const name = LIKE.find((attribute) => held.hasAttribute(attribute));
+  return name && root.querySelector(`${held.localName}[${name}="${CSS.escape(held.getAttribute(name))}"]`);
+}
+
 /** Text that may be of another direction than the page: names, ids, words. */
 export function bdi(text, lang) {
   return h("bdi", { lang }, text ?? "–");

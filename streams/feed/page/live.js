@@ -134,8 +134,25 @@ export class Collection {
     }
   }
 
-  /** Load it, or load it again: as much of it as is loaded. What the stream tells meanwhile is newer than the answer. */
-  async load() {
+  /** One question after the other: an answer to what was asked before another came would undo that one. */
+  inTurn(ask) {
+    const before = this.turn ?? Promise.resolve();
+    this.turn = before.catch(() => {}).then(() => (this.closed ? null : ask()));
+    return this.turn;
+  }
+
+  /** Asked for again while it waits for its turn, it is asked for once. */
+  load() {
+    this.waiting ??= this.inTurn(() => ((this.waiting = null), this.askAgain()));
+    return this.waiting;
+  }
+
+  more() {
+    return this.inTurn(() => this.askMore());
+  }
+
+  /** As much of it as is loaded. What the stream tells meanwhile is newer than the answer. */
+  async askAgain() {
     const had = this.whole ? WHOLE_MAX : this.items.size;
     const query = { ...this.query, limit: Math.min(LIMIT_MAX, Math.max(this.limit, had)) };
     const answers = [await get(this.path, query)];
@@ -158,7 +175,7 @@ export class Collection {
     return this.whole ? this.items.size : Math.max(this.items.size, this.total);
   }
 
-  async more() {
+  async askMore() {
     if (!this.next) return;
     const answer = await get(this.path, { ...this.query, limit: this.limit, cursor: this.next });
     if (this.closed) return;

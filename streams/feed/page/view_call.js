@@ -4,7 +4,7 @@ import { alertRow } from "./alert_row.js";
 import { legend } from "./alert_panel.js";
 import { callFacts, failure, figure } from "./app_parts.js";
 import { CallModel } from "./call_model.js";
-import { bdi, h, replace } from "./dom.js";
+import { bdi, h, keepingFocus, replace } from "./dom.js";
 import { healthBadge, newestFirst } from "./describe.js";
 import { batched } from "./live.js";
 import { clock, duration, inLanguage, language, named, number, percent, t } from "./i18n.js";
@@ -31,11 +31,15 @@ export class CallView {
     if (!id) return replace(this.main, h("p", { class: "empty" }, t("call.none")));
     replace(this.main, h("p", { class: "soft loading" }, t("loading")));
     this.model = new CallModel(id);
-    const load = () => this.model.load().then((call) => call && this.draw());
+    const load = () => this.model.load().then((call) => call && this.keepingFocus(() => this.draw()));
     const loaded = () => load().catch((error) => failure(this.main, error, load));
     // Asked for again, an erased call says so itself.
     this.model.addEventListener("gone", loaded);
     loaded();
+  }
+
+  keepingFocus(change) {
+    keepingFocus(this.main, change, () => this.main.querySelector("#view-title"));
   }
 
   draw() {
@@ -48,7 +52,7 @@ export class CallView {
     this.picture = fitted(this.boxes.picture, (width) => timeline(this.model.call, { width, alerts: this.model.call.alerts_raised }));
     this.words.show(call.utterances || [], null);
     this.paint();
-    const redraw = batched(() => (this.picture.redraw(), this.paint()), REDRAW_MS);
+    const redraw = batched(() => this.keepingFocus(() => (this.picture.redraw(), this.paint())), REDRAW_MS);
     this.model.addEventListener("words", (event) => this.words.take(event.detail));
     for (const kind of ["timeline", "alerts", "call"]) this.model.addEventListener(kind, redraw);
     this.model.addEventListener("all", () => (this.words.show(this.model.call.utterances, null), redraw()));

@@ -1,7 +1,7 @@
 // The floor: every live call by its health, grouped by site and queue, the worst queue first.
 
 import { alertCounts, callTable, failure, pageHead, tile } from "./app_parts.js";
-import { bdi, h, replace } from "./dom.js";
+import { bdi, h, keepingFocus, replace } from "./dom.js";
 import { healthBadge, name } from "./describe.js";
 import { placeBar, matcher } from "./filters.js";
 import { get } from "./api.js";
@@ -59,10 +59,10 @@ export class FloorView {
     if (this.closed || !this.loaded) return;
     const calls = [...this.calls.values()].filter((call) => call.live && this.matches(call)).sort(worst);
     this.head.textContent = t("floor.count", { n: calls.length });
-    const focused = this.body.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
-    if (!calls.length) replace(this.body, h("div", { class: "empty" }, h("p", null, t("floor.none"))));
-    else this.paintSites(calls);
-    if (focused && !this.body.contains(document.activeElement)) this.body.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
+    keepingFocus(this.body, () => {
+      if (!calls.length) replace(this.body, h("div", { class: "empty" }, h("p", null, t("floor.none"))));
+      else this.paintSites(calls);
+    });
   }
 
   /** Only the sites that changed are drawn again: 200 tiles every other second would keep a machine busy all day. */

@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { failure, pageHead } from "./app_parts.js";
-import { bdi, h, replace, severityIcon } from "./dom.js";
+import { bdi, h, keepingFocus, replace, severityIcon } from "./dom.js";
 import { ago, causeChip, sentenceNode } from "./describe.js";
 import { batched, live } from "./live.js";
 import { has, percent, t, when } from "./i18n.js";
@@ -31,10 +31,11 @@ export class IncidentsView {
     const open = items.filter((item) => item.open);
     const past = items.filter((item) => !item.open);
     const opened = new Set([...this.body.querySelectorAll("details[open]")].map((node) => node.dataset.id));
-    const focused = this.body.contains(document.activeElement) ? document.activeElement.closest("[data-id]")?.dataset.id : null;
-    if (!items.length) replace(this.body, h("div", { class: "empty" }, h("p", null, t("incidents.none"))));
-    else replace(this.body, open.map((item) => card(item, opened)), past.length ? [h("h3", null, t("incidents.past")), past.map((item) => card(item, opened))] : null);
-    if (focused) this.body.querySelector(`[data-id="${CSS.escape(focused)}"] summary`)?.focus({ preventScroll: true });
+    const draw = () => {
+      if (!items.length) replace(this.body, h("div", { class: "empty" }, h("p", null, t("incidents.none"))));
+      else replace(this.body, open.map((item) => card(item, opened)), past.length ? [h("h3", null, t("incidents.past")), past.map((item) => card(item, opened))] : null);
+    };
+    keepingFocus(this.body, draw, (held) => this.body.querySelector(`[data-id="${CSS.escape(held.closest("[data-id]")?.dataset.id)}"] summary`));
   }
 
   update() {}
