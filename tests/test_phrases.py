@@ -45,6 +45,11 @@ SAID = [
     ("pt", "customer", "repeated_contact", "já liguei três vezes e ficou tudo na mesma"),
     ("pt", "customer", "escalation", "não preciso de explicações passe ao supervisor"),
     ("ar", "customer", "escalation", "ما خاصنيش نهضر معاك دوزني للمسؤول"),
+    ("es", "customer", "repeated_contact", "cuando llamé por primera vez mi hija gateaba y ahora ya anda"),
+    ("en", "customer", "repeated_contact", "since i first called about this nothing has moved"),
+    ("fr", "customer", "repeated_contact", "quand j'ai appelé la première fois ma fille marchait pas encore"),
+    ("pt", "customer", "repeated_contact", "quando liguei pela primeira vez a minha filha ainda gatinhava"),
+    ("ar", "customer", "repeated_contact", "عندما اتصلت أول مرة كان الصيف"),
 ]
 NOT_SAID = [
     ("en", "agent", "escalation", "could you hold while i speak to my manager"),
@@ -66,6 +71,11 @@ NOT_SAID = [
     ("es", "customer", "repeated_contact", "me habéis llamado esta mañana"),
     ("pt", "customer", "escalation", "não preciso falar com o supervisor"),
     ("pt", "customer", "cancellation", "queria mudar a morada do contrato"),
+    ("en", "customer", "repeated_contact", "when i first called the doctor he said to rest"),
+    ("fr", "customer", "repeated_contact", "c'est la première fois que je vous appelle"),
+    ("pt", "customer", "repeated_contact", "liguei pela primeira vez hoje"),
+    ("es", "customer", "repeated_contact", "es la primera vez que llamo"),
+    ("ar", "customer", "repeated_contact", "هادي أول مرة كنعيط"),
 ]
 
 
