@@ -11,8 +11,7 @@ import pytest
 
 from tests.browser.stage import Stage
 from tests.browser.test_alerts import ROWS, expect, ids
-
-OPENED = ".alert-panel:not([aria-busy])"
+from tests.browser.test_focus import OPENED
 
 
 def test_filters_are_in_the_address_and_a_deep_link_shows_what_its_sender_saw(
@@ -105,51 +104,6 @@ def test_everything_can_be_done_with_the_keyboard_alone(floor: Stage, visit: Cal
     expect(page.locator(".tile")).to_have_count(3)
     press("j", "Enter")
     expect(page).to_have_url(re.compile("call=c"))
-
-
-def test_an_opened_alert_keeps_the_focus_whatever_is_drawn_again(floor: Stage, visit: Callable[..., Any]) -> None:
-    floor.alert(floor.call("c1"), "dead-air")
-    page = visit()
-    page.locator(ROWS).first.locator("a").click()
-    expect(page.locator(OPENED)).to_be_visible()
-    expect(page.locator("#alert-title")).to_be_focused()  # the details, which came after it, took it out of the page
-    floor.alert("c1", "dead-air", revision=2, severity="critical")
-    expect(page.locator(".alert-panel .sev.critical")).to_be_visible()
-    expect(page.locator("#alert-title")).to_be_focused()
-
-    page.locator("[data-action=acknowledge]").press("Enter")
-    expect(page.locator("[data-action=unacknowledge]")).to_be_focused()  # what stands there now
-
-    first = floor.alert("c1", "talk-over")
-    earlier = page.locator(f'.earlier [data-alert="{first}"]')
-    earlier.focus()
-    floor.alert("c1", "one-way-audio")
-    expect(page.locator(".earlier li")).to_have_count(2)
-    expect(earlier).to_be_focused()
-
-
-def test_an_alert_that_is_not_there_keeps_the_focus_as_it_comes(floor: Stage, visit: Callable[..., Any]) -> None:
-    floor.call("c1")
-    page = visit("alerts/c1-dead-air")
-    expect(page.locator(".failure")).to_be_visible()
-    expect(page.locator("#alert-title")).to_be_focused()
-    floor.alert("c1", "dead-air")
-    expect(page.locator(OPENED)).to_be_visible()
-    expect(page.locator("#alert-title")).to_be_focused()
-
-
-def test_a_call_and_the_floor_keep_the_focus_as_alerts_come(floor: Stage, visit: Callable[..., Any]) -> None:
-    first = floor.alert(floor.call("c1"), "dead-air")
-    call = visit("?view=call&call=c1")
-    link = call.locator(f'.compact [data-alert="{first}"]')
-    link.focus()
-    watched = visit("?view=floor")
-    watched.locator(".tile").focus()
-    floor.alert("c1", "one-way-audio")
-    expect(call.locator(".compact .row")).to_have_count(2)
-    expect(link).to_be_focused()
-    expect(watched.locator(".tile .dot.critical")).to_have_count(1)
-    expect(watched.locator(".tile")).to_be_focused()
 
 
 def test_single_keys_can_be_switched_off(floor: Stage, visit: Callable[..., Any]) -> None:

@@ -15,6 +15,8 @@ export class ApiError extends Error {
   }
 }
 
+const ANSWER_MS_MAX = 60_000; // proxies wait no longer; a line that died breaks nothing off, and a list would wait, and ask nothing else, for ever
+
 let me = { user: null, csrf: "" };
 
 /** Whose actions these are; `csrf` is what each must bring. */
@@ -23,7 +25,8 @@ export function useSession(given) {
 }
 
 export async function get(path, query, { signal } = {}) {
-  return answered(path + search(query), { signal });
+  const late = AbortSignal.timeout(ANSWER_MS_MAX);
+  return answered(path + search(query), { signal: signal ? AbortSignal.any([signal, late]) : late });
 }
 
 /** Where a call is asked for: no address can end in "." or "..", which are names as good as any. */
@@ -64,7 +67,11 @@ async function answered(url, options) {
   }
   tellClock(response, asked);
   if (response.status === 401) goToLogin();
-  const body = await response.json().catch(() => null);
+  const body = await response.json().catch((error) => {
+    if (error.name === "AbortError") throw error;
+    if (response.ok && error.name !== "SyntaxError") throw new ApiError(0, ""); // broken off half way, it is no answer
+    return null;
+  });
   if (!response.ok) throw new ApiError(response.status, detailOf(body), Number(response.headers.get("Retry-After")));
   return body;
 }

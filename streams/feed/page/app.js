@@ -5,7 +5,7 @@ import { ApiError, get, goToLogin, useSession } from "./api.js";
 import { failure } from "./app_parts.js";
 import { chime, onTouched, setSound, soundBlocked, soundOn } from "./chime.js";
 import { isOpen, SEVERITIES, sentence, tick } from "./describe.js";
-import { bdi, brand, h, icon, replace, setText } from "./dom.js";
+import { bdi, brand, giveBack, h, icon, replace, setText } from "./dom.js";
 import { forgetDrafts } from "./drafts.js";
 import { LANGUAGES, language, preferredLanguage, read, t, useLanguage, write } from "./i18n.js";
 import { listen, showHelp } from "./keyboard.js";
@@ -170,6 +170,7 @@ function applyTheme(theme) {
 
 function show({ view, params }, again = false) {
   if (view !== page.name || again) {
+    const held = again ? document.querySelector("#main :focus") : null;
     page.view?.close();
     page.name = view;
     page.view = new VIEWS[view]();
@@ -178,7 +179,8 @@ function show({ view, params }, again = false) {
     const first = !page.shown;
     page.shown = true;
     page.view.mount(main, params);
-    if (!first && !again) (document.getElementById("view-title") || main).focus({ preventScroll: true });
+    if (held) giveBack(held, main);
+    else if (!first && !again && !main.querySelector(":focus")) (document.getElementById("view-title") || main).focus({ preventScroll: true });
     scrollTo(0, 0);
   } else page.view.update(params);
   for (const link of document.querySelectorAll(".nav a")) {

@@ -1,6 +1,6 @@
 // Dialogs are the platform's: it holds the focus, closes on Escape and gives the focus back.
 
-import { h, icon } from "./dom.js";
+import { giveBack, h, icon } from "./dom.js";
 import { t } from "./i18n.js";
 
 /** Ask with a form; resolves to its fields, or null when closed. `fields` are nodes with names; `draft` keeps the one called `text`. */
@@ -19,7 +19,7 @@ export function ask(title, fields, { submit, about, draft } = {}) {
     form.addEventListener("submit", () => (answer = Object.fromEntries(new FormData(form))));
     dialog.addEventListener("close", () => {
       dialog.remove();
-      if (before?.isConnected) before.focus({ preventScroll: true });
+      giveBack(before);
       resolve(answer);
     });
     const text = draft && form.elements.text;
@@ -41,7 +41,7 @@ export function show(title, content, { wide = false } = {}) {
     h("header", null, h("h2", { id: "dialog-title" }, title), closeButton(() => dialog.close())), content);
   dialog.addEventListener("close", () => {
     dialog.remove();
-    if (before?.isConnected) before.focus({ preventScroll: true });
+    giveBack(before);
   });
   closeBeside(dialog);
   document.body.append(dialog);
@@ -77,7 +77,11 @@ const TOAST_MS = 8_000;
 /** One line at the foot of the page, with at most one thing to do about it. */
 export function toast(text, { action, run, error = false, stays = false } = {}) {
   const toasts = document.getElementById("toasts"); // a change of language draws another
-  const close = () => node.remove();
+  const close = () => {
+    const had = node.contains(document.activeElement);
+    node.remove();
+    if (had) giveBack(node);
+  };
   const node = h("div", { class: `toast ${error ? "error" : ""}` }, h("p", null, text),
     action ? h("button", { type: "button", class: "quiet", onclick: () => (close(), run()) }, action) : null,
     h("button", { type: "button", class: "icon-button", "aria-label": t("action.close"), onclick: close }, icon("close")));

@@ -34,7 +34,7 @@ export function replace(element, ...children) {
   return append(element, children);
 }
 
-const LIKE = ["data-action", "data-alert", "href", "id"]; // what says of two elements that they do the same
+const LIKE = ["data-action", "data-alert", "data-turn", "href", "id"]; // what says of two elements that they do the same
 
 /**
  * Does `change`, which draws `root` again. An element that is taken out of the page loses the focus, even where it is
@@ -42,14 +42,31 @@ const LIKE = ["data-action", "data-alert", "href", "id"]; // what says of two el
  */
 export function keepingFocus(root, change, otherwise = () => null) {
   const held = root.contains(document.activeElement) ? document.activeElement : null;
+  const at = held ? alike(root, held).indexOf(held) : 0;
   change();
   if (!held || root.contains(document.activeElement)) return;
-  (root.contains(held) ? held : like(root, held) || otherwise(held))?.focus({ preventScroll: true });
+  const same = alike(root, held);
+  giveFocus(root.contains(held) ? held : same[at] ?? same.at(-1), () => otherwise(held));
 }
 
-function like(root, held) {
+/** Gives the focus back to `held`, which had it before, or to what does the same by now, else to the title of what is shown. */
+export function giveBack(held, root = document.body) {
+  if (!held || held === document.body) return; // nothing had it
+  giveFocus(root.contains(held) ? held : alike(root, held)[0], () => document.querySelector("#alert-title, #view-title") || document.getElementById("main"));
+}
+
+/** What is hidden, folded up or switched off takes no focus. */
+function giveFocus(element, otherwise) {
+  element?.focus({ preventScroll: true });
+  if (document.activeElement !== element) otherwise()?.focus({ preventScroll: true });
+}
+
+/** What does the same in `root`, in the order of the page; of a card (data-id), only what is on the same card. */
+function alike(root, held) {
   const name = LIKE.find((attribute) => held.hasAttribute(attribute));
-  return name && root.querySelector(`${held.localName}[${name}="${CSS.escape(held.getAttribute(name))}"]`);
+  if (!name) return [];
+  const card = (node) => node.closest("[data-id]")?.dataset.id;
+  return [...root.querySelectorAll(`${held.localName}[${name}="${CSS.escape(held.getAttribute(name))}"]`)].filter((node) => card(node) === card(held));
 }
 
 /** Text that may be of another direction than the page: names, ids, words. */

@@ -1,7 +1,7 @@
 // The filters of a view: what they offer comes from the server, what is chosen is in the address.
 
 import { get } from "./api.js";
-import { bdi, h, icon, replace } from "./dom.js";
+import { bdi, h, icon, keepingFocus, replace } from "./dom.js";
 import { named, t } from "./i18n.js";
 import { changed, go } from "./router.js";
 import { languageName } from "./describe.js";
@@ -36,7 +36,7 @@ const chosenOf = (params, filter) => params.getAll(filter).filter((value) => !(f
 /** A bar of menus, one a name of `names`; `search` adds the field of words, `extra` what else stands in it. */
 function filterBar(names, params, { search = false, extra = [] } = {}) {
   const menus = names.map((filter) => menu(filter, chosenOf(params, filter)));
-  const clear = h("button", { type: "button", class: "quiet clear", onclick: () => {
+  const clear = h("button", { type: "button", class: "quiet clear", id: "filter-clear", onclick: () => {
     go(changed(Object.fromEntries([...names, "q"].map((filter) => [filter, null]))));
   } }, t("filter.clear"));
   clear.hidden = ![...names, "q"].some((filter) => params.get(filter));
@@ -48,11 +48,10 @@ function filterBar(names, params, { search = false, extra = [] } = {}) {
 export function placeBar(slot, names, params, options) {
   const old = slot.querySelector("#search");
   const typing = old && document.activeElement === old ? { value: old.value, at: old.selectionStart } : null;
-  replace(slot, filterBar(names, params, options));
+  keepingFocus(slot, () => replace(slot, filterBar(names, params, options)), () => slot.querySelector("button"));
   if (typing) {
     const field = slot.querySelector("#search");
     field.value = typing.value;
-    field.focus();
     field.setSelectionRange(typing.at, typing.at);
   }
   restoreMenu(slot, names);

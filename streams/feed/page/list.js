@@ -56,8 +56,10 @@ export class LiveList {
     this.reconcile(shown, anchor);
     // Held, though it no longer belongs here: shown as leaving.
     if (anchor) this.rows.get(anchor).row.classList.toggle("gone", !items.some((item) => this.id(item) === anchor));
+    const asked = document.activeElement === this.moreButton;
     this.moreButton.hidden = items.length <= this.cap && !this.hasMore;
     if (!this.moreButton.hidden) this.moreButton.textContent = moreText(items.length - this.cap);
+    else if (asked) this.focusRow(this.order[this.cap - ROWS_MAX] ?? this.order.at(-1)); // where what was asked for begins
     if (anchor) this.keep(this.rows.get(anchor).row, before);
     else this.relax();
     this.scrolled();

@@ -56,7 +56,7 @@ export class AlertsView {
 
   reload(params, all) {
     const state = h("div", { class: "segments", role: "group", "aria-label": t("filter.state") }, ["open", "all"].map((value) =>
-      h("button", { type: "button", class: (value === "all") === all ? "on" : "", "aria-pressed": String((value === "all") === all), onclick: () => go(changed({ state: value === "all" ? "all" : null })) }, t(`filter.state.${value}`))));
+      h("button", { type: "button", id: `state-${value}`, class: (value === "all") === all ? "on" : "", "aria-pressed": String((value === "all") === all), onclick: () => go(changed({ state: value === "all" ? "all" : null })) }, t(`filter.state.${value}`))));
     placeBar(this.bar, NAMES, params, { search: "filter.search", extra: [state, this.count] });
     const matches = matcher(params, NAMES);
     this.all = all;
@@ -109,6 +109,7 @@ export class AlertsView {
   openAlert(id) {
     if ((this.panel?.alert_id ?? null) === id) return;
     const had = this.panel?.element.contains(document.activeElement);
+    const before = this.panel?.alert_id;
     this.panel?.close();
     this.panel = id ? new AlertPanel(id, () => this.closeAlert()) : null;
     this.layout.classList.toggle("opened", Boolean(id));
@@ -116,7 +117,7 @@ export class AlertsView {
       this.side.replaceChildren(this.panel.element);
       this.panel.open(this.collection.items.get(id));
       if (had || !this.stepping) this.panel.focus();
-    }
+    } else if (had) this.list.focusRow(before) || this.list.step(0);
     this.stepping = false;
     this.mark();
   }

@@ -32,14 +32,14 @@ export class CallView {
     replace(this.main, h("p", { class: "soft loading" }, t("loading")));
     this.model = new CallModel(id);
     const load = () => this.model.load().then((call) => call && this.keepingFocus(() => this.draw()));
-    const loaded = () => load().catch((error) => failure(this.main, error, load));
+    const loaded = () => load().catch((error) => this.keepingFocus(() => failure(this.main, error, load)));
     // Asked for again, an erased call says so itself.
     this.model.addEventListener("gone", loaded);
     loaded();
   }
 
   keepingFocus(change) {
-    keepingFocus(this.main, change, () => this.main.querySelector("#view-title"));
+    keepingFocus(this.main, change, () => this.main.querySelector("#view-title, .failure button"));
   }
 
   draw() {

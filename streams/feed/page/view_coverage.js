@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { callTable, failure, figure, pageHead } from "./app_parts.js";
-import { h, replace } from "./dom.js";
+import { h, keepingFocus, replace } from "./dom.js";
 import { placeBar, query } from "./filters.js";
 import { batched, live } from "./live.js";
 import { duration, named, number, percent, t } from "./i18n.js";
@@ -37,10 +37,10 @@ export class CoverageView {
     if (this.closed) return;
     const total = STATES.reduce((sum, state) => sum + (answer.counts[state] || 0), 0);
     const ended = total - (answer.counts.live || 0);
-    replace(this.body,
+    keepingFocus(this.body, () => replace(this.body,
       h("dl", { class: "figures large" }, STATES.map((state) => figure(named("coverage", state), number(answer.counts[state] || 0), state !== "live" && ended ? percent((answer.counts[state] || 0) / ended) : null))),
       bar(answer.counts, ended), reasons(answer.reasons),
-      h("section", null, h("h3", null, t("coverage.calls")), answer.items.length ? callTable(answer.items, { caption: t("coverage.calls"), extra: intervals }) : h("p", { class: "empty" }, t("coverage.none"))));
+      h("section", null, h("h3", null, t("coverage.calls")), answer.items.length ? callTable(answer.items, { caption: t("coverage.calls"), extra: intervals }) : h("p", { class: "empty" }, t("coverage.none")))), () => document.getElementById("view-title"));
   }
 
   close() {

@@ -62,7 +62,7 @@ export class FloorView {
     keepingFocus(this.body, () => {
       if (!calls.length) replace(this.body, h("div", { class: "empty" }, h("p", null, t("floor.none"))));
       else this.paintSites(calls);
-    });
+    }, () => document.getElementById("view-title"));
   }
 
   /** Only the sites that changed are drawn again: 200 tiles every other second would keep a machine busy all day. */

@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { callTable, failure, pageHead } from "./app_parts.js";
-import { bdi, h, replace } from "./dom.js";
+import { bdi, h, keepingFocus, replace } from "./dom.js";
 import { name } from "./describe.js";
 import { placeBar, query } from "./filters.js";
 import { live } from "./live.js";
@@ -11,6 +11,7 @@ import { changed, go, href } from "./router.js";
 
 const CALL_NAMES = ["site", "queue", "agent", "language", "coverage", "cause"];
 const WORD_NAMES = ["site", "queue", "agent", "party", "language"];
+const DAYS = ["from", "to"];
 const LIMIT = 50;
 
 export class HistoryView {
@@ -22,7 +23,7 @@ export class HistoryView {
     replace(main, h("div", { class: "page" }, pageHead(t("nav.history"), h("p", { class: "soft" }, t("history.about"))), this.bar, this.body));
     this.gone = (event) => {
       this.items = this.items.filter((item) => item.call_id !== event.detail.call_id);
-      this.paint();
+      keepingFocus(this.body, () => this.paint(), () => document.getElementById("view-title"));
     };
     live.addEventListener("forgotten", this.gone);
     this.update(params);
@@ -31,7 +32,11 @@ export class HistoryView {
   update(params) {
     const words = params.get("q");
     const names = words ? WORD_NAMES : CALL_NAMES;
-    placeBar(this.bar, names, params, { search: "history.search", extra: [this.days(params)] });
+    // The days are not drawn again as they change: one types in them, and each digit of a year is a change.
+    const shape = JSON.stringify([...names, "q"].map((filter) => params.getAll(filter)));
+    if (shape !== this.shape) placeBar(this.bar, names, params, { search: "history.search", extra: [this.days(params)] });
+    else this.setDays(params);
+    this.shape = shape;
     this.abort?.abort();
     this.abort = new AbortController();
     this.items = [];
@@ -41,16 +46,26 @@ export class HistoryView {
   }
 
   days(params) {
-    const field = (which) => h("label", { class: "day" }, h("span", null, t(`filter.${which}`)), h("input", { type: "date", value: params.get(which) || "", onchange: (event) => go(changed({ [which]: event.target.value })) }));
-    return [field("from"), field("to")];
+    const field = (which) => h("label", { class: "day" }, h("span", null, t(`filter.${which}`)), h("input", { type: "date", max: "9999-12-31", id: `day-${which}`, value: params.get(which) || "", onchange: (event) => go(changed({ [which]: event.target.value }), { replace: true }) }));
+    return DAYS.map(field);
+  }
+
+  /** As the address has them. One that is half typed is none yet: set to none, it would lose what was typed. */
+  setDays(params) {
+    for (const which of DAYS) {
+      const field = this.bar.querySelector(`#day-${which}`);
+      const day = params.get(which) || "";
+      if (field.value !== day) field.value = day;
+    }
   }
 
   async load(cursor) {
     const answer = await get(this.ask.path, { ...this.ask.query, cursor }, { signal: this.abort.signal });
+    const had = this.items.length;
     this.items.push(...answer.items);
     this.next = answer.next;
     this.loaded = true;
-    this.paint();
+    keepingFocus(this.body, () => this.paint(), () => this.body.querySelectorAll("a")[had]); // where what was asked for begins
   }
 
   paint() {

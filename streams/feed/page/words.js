@@ -1,6 +1,6 @@
 // The words of a call as they come: who, when, what; triggers highlighted, redactions as bars.
 
-import { h, hidden } from "./dom.js";
+import { h, hidden, keepingFocus } from "./dom.js";
 import { clock, named, t } from "./i18n.js";
 
 const UNSURE_BELOW = 0.5; // words that the transcriber itself gives less than this are shown paler
@@ -32,7 +32,7 @@ export class Words {
     this.turns.clear();
     for (const utterance of utterances) this.keep(utterance);
     // All at once: a call of hours has thousands of turns, and each one placed by itself would lay them all out anew.
-    this.list.replaceChildren(...[...this.turns.values()].sort((a, b) => a.start_ms - b.start_ms).map(({ node }) => node));
+    keepingFocus(this.list, () => this.list.replaceChildren(...[...this.turns.values()].sort((a, b) => a.start_ms - b.start_ms).map(({ node }) => node)), () => this.list);
     this.list.hidden = !this.turns.size;
     this.empty.hidden = !this.list.hidden;
     if (!this.triggers.size && !alert) this.list.scrollTop = this.list.scrollHeight;
@@ -48,6 +48,10 @@ export class Words {
         if (this.atEnd && !this.triggers.size) this.list.scrollTop = this.list.scrollHeight;
       }, FRAME_MS);
     }
+    keepingFocus(this.list, () => this.put(utterance), () => this.list);
+  }
+
+  put(utterance) {
     const node = this.keep(utterance);
     if (!node) return;
     let after = this.list.lastElementChild;
@@ -77,7 +81,7 @@ export class Words {
     const text = state === "final" || state === "interim" || state === undefined
       ? h("p", { dir: "auto", lang: language || null }, marked(utterance, this.triggers.get(utterance.utterance_id)))
       : h("p", { class: "soft" }, t("words.not_transcribed", { reason: named("reason_watch", utterance.reason || state) }));
-    const at = h("button", { type: "button", class: "at", "aria-label": t("words.go", { at: clock(start_ms) }), onclick: () => this.onseek?.(start_ms) }, clock(start_ms));
+    const at = h("button", { type: "button", class: "at", "data-turn": utterance.utterance_id, "aria-label": t("words.go", { at: clock(start_ms) }), onclick: () => this.onseek?.(start_ms) }, clock(start_ms));
     return h("li", { class: `turn ${party || "both"} ${unsure ? "unsure" : ""} ${state === "interim" ? "interim" : ""} ${trigger ? "trigger" : ""}`, "data-at": start_ms }, at,
       h("div", { class: "said" }, h("span", { class: "speaker" }, t(`party.${party || "both"}`), this.feeling(utterance.sentiment), unsure ? h("span", { class: "soft" }, ` · ${t("words.unsure")}`) : null, trigger ? h("span", { class: "trigger-name" }, t("words.trigger")) : null), text));
   }
