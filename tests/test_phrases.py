@@ -49,7 +49,7 @@ SAID = [
     ("en", "customer", "repeated_contact", "since i first called about this nothing has moved"),
     ("fr", "customer", "repeated_contact", "quand j'ai appelé la première fois ma fille marchait pas encore"),
     ("pt", "customer", "repeated_contact", "quando liguei pela primeira vez a minha filha ainda gatinhava"),
-    ("ar", "customer", "repeated_contact", "عندما اتصلت أول مرة كان الصيف"),
+    ("ar", "customer", "repeated_contact", "من أول مكالمة ديالي دازو تلاتة ديال السيمانات"),
 ]
 NOT_SAID = [
     ("en", "agent", "escalation", "could you hold while i speak to my manager"),

@@ -24,11 +24,14 @@ from streams.language.network import Understood, understand, weights
 from streams.language.phrases import Phrase
 from streams.language.text import language_code, vocabulary
 from streams.language.weights import Floats
+from streams.language.wording import spoken_for
 
 if TYPE_CHECKING:
     from streams.language.reading import Heard
 
 
+WORDING = 0.3
+"""What the words and pairs themselves count (wording.py), of 1; the network counts the rest."""
 WORDS_MIN = 3
 FAMILIAR_SHARE = 0.4
 """Ordinary words of three letters or more among all of an utterance, from which on its words may speak against a match."""
@@ -47,8 +50,8 @@ class LearntPhrases:
             (a disclosure) whose absence is what an alert tells.
     """
 
-    add_min, keep_min, keep_named_min = 0.8, -1.5, -2.5
-    named = frozenset({"abuse", "cancellation", "disclosure", "repeated_contact"})
+    add_min, keep_min, keep_named_min = 0.8, -1.8, -3.0
+    named = frozenset({"abuse", "cancellation", "disclosure", "escalation", "repeated_contact"})
 
     def __init__(self, catalogue: Catalogue) -> None:
         bundled = set(default_catalogue().entries)
@@ -72,7 +75,7 @@ class LearntPhrases:
         """With its phrases by what the words come to; `meant` are log-odds from elsewhere, which count `share` beside the words'."""
         code = language_code(one.language)
         understood = self._understood(one, code)
-        odds = understood.categories
+        odds = WORDING * spoken_for(one.words, code, one.party) + (1 - WORDING) * understood.categories
         if meant is not None:
             odds = share * meant + (1 - share) * odds
         return one._replace(phrases=self._phrases(one, code, understood, odds), understood=understood)

@@ -19,7 +19,9 @@ from streams.language.parts import END, START, pair, slot_of, word_parts
 from streams.language.text import Token
 
 FOLDER = Path(__file__).parent
-SENTIMENT_FILE, SEMANTIC_FILE, NETWORK_FILE = (FOLDER / f"{name}.npz" for name in ("sentiment", "semantic", "network"))
+SENTIMENT_FILE, SEMANTIC_FILE, NETWORK_FILE, WORDING_FILE = (
+    FOLDER / f"{name}.npz" for name in ("sentiment", "semantic", "network", "wording")
+)
 Floats = NDArray[np.float32]
 
 

@@ -59,7 +59,7 @@ ERRORS = 0.12
 """Word errors where there are some."""
 WORDS_MAX = 48
 JOIN_WORDS_MAX = 20
-STEPS = 21
+STEPS = 12
 """Either way, in which what a part is is kept: finer ones make the file larger than it may be, and hardly anything better."""
 FEELING = 1.0
 """What the sentiment's loss counts beside the categories'."""
