@@ -72,7 +72,7 @@ def fitted() -> Fitted:
 class Semantics(LearntPhrases):
     """Meaning for one catalogue. Raises VigieError: the embedder is not the one that the weights are for."""
 
-    add_min, keep_min, keep_named_min = 0.2, -1.0, -1.5
+    add_min, keep_min, keep_named_min = 0.2, -1.4, -2.0
     """Words and meaning together are surer than words alone."""
 
     def __init__(self, embedder: Embedder, catalogue: Catalogue) -> None:

@@ -36,6 +36,7 @@ from streams.language.network import Understood, understand  # noqa: E402
 from streams.language.phrases import find_phrases  # noqa: E402
 from streams.language.sentiment import sentiment  # noqa: E402
 from streams.language.text import tidy, tokens  # noqa: E402
+from streams.language.wording import spoken_for  # noqa: E402
 
 Work = Callable[[Item], object]
 GAPPED_SHARE = 0.25
@@ -53,6 +54,10 @@ def identify(item: Item) -> object:
 
 def read(item: Item) -> Understood:
     return understand(tokens(item.text), item.language, item.party)
+
+
+def weigh(item: Item) -> object:
+    return spoken_for(tokens(item.text), item.language, item.party)
 
 
 @cache
@@ -155,6 +160,7 @@ def main() -> None:
         "normalise": normalise,
         "language": identify,
         "network": read,
+        "wording": weigh,
         "sentiment": feel,
         "phrases": phrases,
         "redaction": redact,
