@@ -46,10 +46,6 @@ SAID = [
     ("pt", "customer", "escalation", "não preciso de explicações passe ao supervisor"),
     ("ar", "customer", "escalation", "ما خاصنيش نهضر معاك دوزني للمسؤول"),
     ("es", "customer", "repeated_contact", "cuando llamé por primera vez mi hija gateaba y ahora ya anda"),
-    ("en", "customer", "repeated_contact", "since i first called about this nothing has moved"),
-    ("fr", "customer", "repeated_contact", "quand j'ai appelé la première fois ma fille marchait pas encore"),
-    ("pt", "customer", "repeated_contact", "quando liguei pela primeira vez a minha filha ainda gatinhava"),
-    ("ar", "customer", "repeated_contact", "من أول مكالمة ديالي دازو تلاتة ديال السيمانات"),
 ]
 NOT_SAID = [
     ("en", "agent", "escalation", "could you hold while i speak to my manager"),
@@ -71,10 +67,13 @@ NOT_SAID = [
     ("es", "customer", "repeated_contact", "me habéis llamado esta mañana"),
     ("pt", "customer", "escalation", "não preciso falar com o supervisor"),
     ("pt", "customer", "cancellation", "queria mudar a morada do contrato"),
-    ("en", "customer", "repeated_contact", "when i first called the doctor he said to rest"),
+    ("en", "customer", "repeated_contact", "when i first contacted the seller he told me two weeks"),
+    ("fr", "customer", "repeated_contact", "la première fois que j'ai contacté le notaire il était en congé"),
     ("fr", "customer", "repeated_contact", "c'est la première fois que je vous appelle"),
-    ("pt", "customer", "repeated_contact", "liguei pela primeira vez hoje"),
+    ("pt", "customer", "repeated_contact", "quando liguei pela primeira vez o router apareceu uma luz azul"),
+    ("es", "customer", "repeated_contact", "cuando llamé por primera vez al fontanero vino enseguida"),
     ("es", "customer", "repeated_contact", "es la primera vez que llamo"),
+    ("ar", "customer", "repeated_contact", "لما تواصلت أول مرة مع البائع قال أسبوعين"),
     ("ar", "customer", "repeated_contact", "هادي أول مرة كنعيط"),
 ]
 

@@ -14,8 +14,8 @@ from streams.language.recipe.try_thresholds import Choice, choices
 from tests.settings_suite import write_settings
 
 LINES = (
-    "customer\tescalation\tlet me speak to your manager right now\tn\n"
-    "customer\t\tmy manager told me to ring about the invoice\t0\n"
+    "customer\tlegal_threat\ti am going to take you to court over this\tn\n"
+    "customer\t\tthe court fee is paid from this account\t0\n"
     "agent\tclosing\thave a lovely day goodbye\t0\n"
 )
 

@@ -1,9 +1,9 @@
 """Phrases by what labelled utterances have taught, beside the patterns of the catalogue.
 
-Patterns find what their authors thought of. A network over the words in their order (network.py), fitted on this project's own
-utterances, adds what is said in other words when it is sure, and takes a pattern's match back when the rest of the utterance speaks
-clearly against it. A category that a catalogue of a user's own replaces or lacks is left alone, and what the user's own patterns
-find always stands.
+Patterns find what their authors thought of. A network over the words in their order (network.py) and what words and pairs speak for by
+themselves (wording.py), fitted on this project's own utterances, add what is said in other words when they are sure, and take a
+pattern's match back when the rest of the utterance speaks clearly against it. A category that a catalogue of a user's own replaces
+or lacks is left alone, and what the user's own patterns find always stands.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 WORDING = 0.3
 """What the words and pairs themselves count (wording.py), of 1; the network counts the rest."""
+KNOWN_SHARE = 0.25
+"""Ordinary words of the language among all of an utterance, from which on they count: to them, what is foreign says nothing."""
 WORDS_MIN = 3
 FAMILIAR_SHARE = 0.4
 """Ordinary words of three letters or more among all of an utterance, from which on its words may speak against a match."""
@@ -47,7 +49,7 @@ class LearntPhrases:
         add_min: log-odds from which on a category is said though no pattern matches.
         keep_min: log-odds below which a pattern's match is taken back; `keep_named_min` of the categories `named`, in whose patterns
             stand words that are hardly said of anything else, and which have more ways to be said than the models have heard, or
-            (a disclosure) whose absence is what an alert tells.
+            (a disclosure) whose absence is what an alert tells, or (an escalation) which is the worst to miss.
     """
 
     add_min, keep_min, keep_named_min = 0.8, -1.8, -3.0
@@ -75,10 +77,17 @@ class LearntPhrases:
         """With its phrases by what the words come to; `meant` are log-odds from elsewhere, which count `share` beside the words'."""
         code = language_code(one.language)
         understood = self._understood(one, code)
-        odds = WORDING * spoken_for(one.words, code, one.party) + (1 - WORDING) * understood.categories
+        odds = self._odds(one, code, understood)
         if meant is not None:
             odds = share * meant + (1 - share) * odds
         return one._replace(phrases=self._phrases(one, code, understood, odds), understood=understood)
+
+    @staticmethod
+    def _odds(one: Heard, code: str, understood: Understood) -> Floats:
+        """By category: the network's, and beside them those of the words themselves where enough of the words are known."""
+        if _ordinary(one, code) < KNOWN_SHARE * len(one.words):
+            return understood.categories
+        return WORDING * spoken_for(one.words, code, one.party) + (1 - WORDING) * understood.categories
 
     @staticmethod
     def _understood(one: Heard, code: str) -> Understood:
@@ -121,7 +130,7 @@ class LearntPhrases:
             unlikely = unlikely & understood.against
         guest = MIXED_WITH.get(code)
         if guest == "ar" and any(is_darija(token.word) for token in one.words):
-            unlikely = unlikely & (self._understood(one, guest).categories < self._keep_min)
+            unlikely = unlikely & (self._odds(one, guest, self._understood(one, guest)) < self._keep_min)
         return set(np.flatnonzero(unlikely).tolist())
 
     def _stands(self, category: str, code: str, doubted: Collection[int]) -> bool:

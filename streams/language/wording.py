@@ -1,8 +1,9 @@
 """What words and pairs of neighbours speak for each category of phrases: a linear model a language, beside the network.
 
 The network (network.py) reads a word by its parts and its neighbourhood; this model knows words and pairs themselves, by hash, and
-nothing of their order or inflection. Where one is wrong the other often is not, so that their log-odds are averaged. Fitted by
-`recipe/fit_wording.py` on the project's own utterances, `wording.npz`.
+nothing of their order or inflection. Where one is wrong the other often is not, so that both have a say (learnt.py). What it does not
+know speaks against everything: it is asked of utterances of ordinary words alone. Fitted by `recipe/fit_wording.py` on the project's
+own utterances, `wording.npz`.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ from streams.language.text import Token
 from streams.language.weights import WORDING_FILE, Floats
 
 SLOTS = 1 << 14
-"""A language. Words and pairs share them; twice as many find no more of what nobody had in view."""
+"""A language. Words and pairs share them; twice as many find no more on the settings part (`recipe/try_thresholds.py`)."""
 PARTIES = ("agent", "customer")
-_KEPT_SLOTS = 100_000
+"""Whoever is not the agent is taken for a customer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ def spoken_for(words: Sequence[Token], language: str, party: str | None) -> Floa
     known = weights(language)
     slots = slots_of([token.word for token in words[:WORDS_MAX]])
     sums = known.slots[slots].sum(axis=0, dtype=np.int32) * (known.scale / np.float32(len(slots) ** 0.5))
-    return np.asarray(sums + (known.party.max(axis=0) if party is None else known.party[PARTIES.index(party)]))
+    return np.asarray(sums + (known.party.max(axis=0) if party is None else known.party[int(party != "agent")]))
 
 
 def slots_of(words: Sequence[str]) -> list[int]:
@@ -62,6 +63,5 @@ def slots_of(words: Sequence[str]) -> list[int]:
     return sorted({_slot(one) for one in (*shown, *pairs)})
 
 
-@lru_cache(maxsize=_KEPT_SLOTS)
 def _slot(part: str) -> int:
     return crc32(part.encode("utf-8", "replace")) % SLOTS

@@ -4,7 +4,7 @@
     python -m streams.language.recipe.fit_wording --only-check    # cross-validation alone
 
 A logistic regression a category and language on the utterances of `labelled.py`, by averaged stochastic gradient descent. Needs
-scikit-learn (`pip install 'vigie[dev]'`), which running Vigie does not. Half a minute, a fold nearly as much.
+scikit-learn (`pip install 'vigie[dev]'`), which running Vigie does not. Half a minute (`--no-check`), each of five folds nearly as much.
 """
 
 from __future__ import annotations
