@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from streams.language import analyse
 from streams.language.catalogue import default_catalogue
-from streams.language.learnt import _is_french, _run
+from streams.language.learnt import LearntPhrases, _is_french, _run
 from streams.language.patterns import Line
 from streams.language.phrases import find_phrases
 from streams.language.reading import Heard, WordReader, load_reader
 from streams.language.recipe.labelled import CORPUS, SUITE, read_all
 from streams.language.text import LANGUAGES, words_of
+from streams.language.wording import spoken_for
 
 
 def said(text: str, language: str, party: str | None, reader: WordReader | None = None) -> set[str]:
@@ -102,6 +103,15 @@ def test_a_french_utterance_of_an_arabic_call_is_understood_as_french(
 def test_darija_among_french_words_stays_arabic(text: str, french: bool) -> None:
     heard = Heard(text, words_of(text, "ar"), Line(words_of(text, "ar")), "ar", "customer", [])
     assert _is_french(heard) is french
+
+
+@pytest.mark.parametrize(("language", "share"), [("en", LearntPhrases.wording), ("fr", 0.0)])
+def test_the_words_themselves_count_beside_the_network_in_their_own_language(language: str, share: float) -> None:
+    one = WordReader().hear("put your boss on the line", language, "customer")
+    understood = LearntPhrases._understood(one, language)
+    found = LearntPhrases(default_catalogue())._odds(one, language, understood)
+    expected = share * spoken_for(one.words, language, "customer") + (1 - share) * understood.categories
+    assert found.tolist() == pytest.approx(expected.tolist())
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from streams.language.reading import Heard
 
 
-WORDING = 0.3
-"""What the words and pairs themselves count (wording.py), of 1; the network counts the rest."""
 KNOWN_SHARE = 0.25
 """Ordinary words of the language among all of an utterance, from which on they count: to them, what is foreign says nothing."""
 WORDS_MIN = 3
@@ -50,9 +48,11 @@ class LearntPhrases:
         keep_min: log-odds below which a pattern's match is taken back; `keep_named_min` of the categories `named`, in whose patterns
             stand words that are hardly said of anything else, and which have more ways to be said than the models have heard, or
             (a disclosure) whose absence is what an alert tells, or (an escalation) which is the worst to miss.
+        wording: what the words and pairs themselves count (wording.py), of 1; the network counts the rest.
     """
 
     add_min, keep_min, keep_named_min = 0.8, -1.8, -3.0
+    wording = 0.3
     named = frozenset({"abuse", "cancellation", "disclosure", "escalation", "repeated_contact"})
 
     def __init__(self, catalogue: Catalogue) -> None:
@@ -82,12 +82,11 @@ class LearntPhrases:
             odds = share * meant + (1 - share) * odds
         return one._replace(phrases=self._phrases(one, code, understood, odds), understood=understood)
 
-    @staticmethod
-    def _odds(one: Heard, code: str, understood: Understood) -> Floats:
+    def _odds(self, one: Heard, code: str, understood: Understood) -> Floats:
         """By category: the network's, and beside them those of the words themselves where enough of the words are known."""
-        if _ordinary(one, code) < KNOWN_SHARE * len(one.words):
+        if not self.wording or _ordinary(one, code) < KNOWN_SHARE * len(one.words):
             return understood.categories
-        return WORDING * spoken_for(one.words, code, one.party) + (1 - WORDING) * understood.categories
+        return self.wording * spoken_for(one.words, code, one.party) + (1 - self.wording) * understood.categories
 
     @staticmethod
     def _understood(one: Heard, code: str) -> Understood:
