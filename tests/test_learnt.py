@@ -105,7 +105,7 @@ def test_darija_among_french_words_stays_arabic(text: str, french: bool) -> None
     assert _is_french(heard) is french
 
 
-@pytest.mark.parametrize(("language", "share"), [("en", LearntPhrases.wording), ("fr", 0.0)])
+@pytest.mark.parametrize(("language", "share"), [("en", LearntPhrases.wording), ("es", 0.0)])
 def test_the_words_themselves_count_beside_the_network_in_their_own_language(language: str, share: float) -> None:
     one = WordReader().hear("put your boss on the line", language, "customer")
     understood = LearntPhrases._understood(one, language)
