@@ -328,6 +328,7 @@ def test_held_out_utterances_are_not_shown_and_development_ones_are() -> None:
         words_report.run_words(SUITE_DIR, "heldout", 0.0, 1, failures=True)
     shown = words_report.run_words(SUITE_DIR, "dev", 0.1, 1, failures=True)
     assert set(shown["languages"]) == set(LANGUAGES)
+    assert shown["together"]["of"] == sum(row["phrases"]["of"] for row in shown["languages"].values())
     assert all(row["words_hit"] > 0 for row in shown["languages"].values())
     held = words_report.run_words(SUITE_DIR, "heldout", 0.0, 1, failures=False)
     assert "failures" not in held

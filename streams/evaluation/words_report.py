@@ -11,7 +11,7 @@ from rich.table import Table
 from audio.errors import VigieError
 from streams.evaluation.words_corrupt import corrupt
 from streams.evaluation.words_labellers import AUTHOR, agreement, labelled_by
-from streams.evaluation.words_scores import score_items
+from streams.evaluation.words_scores import Count, score_items
 from streams.evaluation.words_suite import BY_LINE, HELD_OUT, load_suite
 from streams.language.reading import load_reader
 
@@ -41,6 +41,7 @@ def run_words(
     report: dict[str, Any] = {"part": part, "word_errors": word_errors, "seed": seed if word_errors else None}
     report |= {"semantic": semantic, "labeller": labeller}
     report["languages"] = {language: score.report() for language, score in scores.items()}
+    report["together"] = Count.together(count for score in scores.values() for count in score.phrases.values()).report()
     for language, share in realised.items():
         report["languages"][language]["words_hit"] = share
     if failures:
@@ -83,6 +84,10 @@ def print_words(report: dict[str, Any], console: Console) -> None:
             _figure(row["language"]["accuracy"]),
         )
     console.print(table)
+    together = report["together"]
+    console.print(
+        f"phrases of all languages together: precision {_figure(together['precision'])}, recall {_figure(together['recall'])}"
+    )
     for line in report.get("failures", ()):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 

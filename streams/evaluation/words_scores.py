@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,14 @@ class Count:
         recall = self.hits / wanted if wanted else None
         return {"precision": _rounded(precision), "recall": _rounded(recall), "of": wanted, "found": found}
 
+    @classmethod
+    def together(cls, counts: Iterable[Count]) -> Count:
+        every = cls()
+        for count in counts:
+            every.hits, every.false = every.hits + count.hits, every.false + count.false
+            every.missed += count.missed
+        return every
+
 
 @dataclass(slots=True)
 class Score:
@@ -56,10 +64,7 @@ class Score:
     failures: list[str] = field(default_factory=list)
 
     def report(self) -> dict[str, Any]:
-        every = Count()
-        for count in self.phrases.values():
-            every.hits, every.false = every.hits + count.hits, every.false + count.false
-            every.missed += count.missed
+        every = Count.together(self.phrases.values())
         by_category = {name: count.report() for name, count in self.phrases.items()}
         often = [name for name, count in self.phrases.items() if count.hits + count.missed >= OFTEN_MIN]
         worst = min(often or self.phrases, key=lambda name: f1(self.phrases[name]))

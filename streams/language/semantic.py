@@ -75,7 +75,7 @@ class Semantics(LearntPhrases):
     add_min, keep_min, keep_named_min = 0.2, -1.4, -2.0
     """Words and meaning together are surer than words alone."""
     wording = 0.2
-    """Beside meaning, what words and pairs say by themselves brings less."""
+    """Beside meaning, what words and pairs say by themselves counts less."""
 
     def __init__(self, embedder: Embedder, catalogue: Catalogue) -> None:
         if embedder.name != fitted().model:

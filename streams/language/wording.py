@@ -11,18 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streams.language.network import WORDS_MAX
-from streams.language.parts import END, START, WORD_LETTERS_MAX, pair
+from streams.language.parts import END, START, WORD_LETTERS_MAX, pair, slot_of
 from streams.language.text import Token
 from streams.language.weights import WORDING_FILE, Floats
 
 SLOTS = 1 << 14
-"""A language. Words and pairs share them; twice as many find no more on the settings part (`recipe/try_thresholds.py`)."""
+"""A language: half as many as the sentiment has (parts.py), since more would make the fitted files larger than they may be."""
 PARTIES = ("agent", "customer")
 """Whoever is not the agent is taken for a customer."""
 
@@ -60,8 +59,4 @@ def slots_of(words: Sequence[str]) -> list[int]:
     """Of the words and the pairs of neighbours, both ends among them, each once."""
     shown = ["0" if word.isdecimal() else word[:WORD_LETTERS_MAX] for word in words]
     pairs = map(pair, [START, *shown], [*shown, END])
-    return sorted({_slot(one) for one in (*shown, *pairs)})
-
-
-def _slot(part: str) -> int:
-    return crc32(part.encode("utf-8", "replace")) % SLOTS
+    return sorted({slot_of(one) % SLOTS for one in (*shown, *pairs)})

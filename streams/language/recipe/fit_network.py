@@ -14,7 +14,6 @@ not. On one core an hour and a half, a fold nearly as much.
 
 from __future__ import annotations
 
-import argparse
 import random
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -32,15 +31,14 @@ from streams.language.embedding import read_as
 from streams.language.fitted import NEUTRAL
 from streams.language.network import REACH, SIDES, SLOTS, part_slots, side_of
 from streams.language.recipe.labelled import (
-    CORPUS,
     FOLDS,
-    SUITE,
     Labelled,
     corpus_mark,
     folds_of,
     macro_f1,
     precision_recall,
     read_all,
+    recipe_parser,
     said_in,
     weights_of,
 )
@@ -60,7 +58,8 @@ ERRORS = 0.12
 WORDS_MAX = 48
 JOIN_WORDS_MAX = 20
 STEPS = 12
-"""Either way, in which what a part is is kept: finer ones make the file larger than it may be, and hardly anything better."""
+"""Either way, in which what a part is is kept: finer ones make the file larger than it may be. The file in force was fitted with 21
+and rounded to these."""
 FEELING = 1.0
 """What the sentiment's loss counts beside the categories'."""
 MEANING, MEANING_SIZE = 1.0, 384
@@ -322,11 +321,7 @@ def check(items: Sequence[Labelled], judge: Judge, folds: Sequence[int], out: Pa
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--suite", type=Path, default=SUITE)
-    parser.add_argument("--corpus", type=Path, default=CORPUS)
-    parser.add_argument("--out", type=Path, default=NETWORK_FILE)
-    parser.add_argument("--only-check", action="store_true", help="cross-validate, write nothing")
+    parser = recipe_parser(__doc__, NETWORK_FILE)
     parser.add_argument(
         "--folds", type=int, nargs="*", default=list(range(FOLDS)), help="only with --only-check: these alone"
     )

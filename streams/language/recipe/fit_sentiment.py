@@ -10,10 +10,8 @@ too. Needs scikit-learn (`pip install 'vigie[dev]'`), which running Vigie does n
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from zlib import crc32
 
@@ -27,15 +25,15 @@ from streams.language.parts import SLOTS, parts_of, slot_of
 from streams.language.patterns import Line
 from streams.language.phrases import find_phrases
 from streams.language.recipe.labelled import (
-    CORPUS,
     FOLDS,
     SEED,
-    SUITE,
     Floats,
     Labelled,
+    fit_by_language,
     folds_of,
     macro_f1,
     read_all,
+    recipe_parser,
     weights_of,
     words_said,
 )
@@ -160,24 +158,18 @@ def of_language(language: str, items: list[Labelled], check: bool, write: bool) 
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--suite", type=Path, default=SUITE)
-    parser.add_argument("--corpus", type=Path, default=CORPUS)
-    parser.add_argument("--out", type=Path, default=SENTIMENT_FILE)
+    parser = recipe_parser(__doc__, SENTIMENT_FILE)
     parser.add_argument("--language", nargs="*", default=list(LANGUAGES), help="only with --only-check")
-    parser.add_argument("--only-check", action="store_true", help="cross-validate, write nothing")
     parser.add_argument("--no-check", action="store_true", help="write at once")
     args = parser.parse_args(arguments)
     items = read_all(args.suite, args.corpus)
-    content: dict[str, NDArray[Any]] = {"features": np.array(FEATURES)}
-    for language in args.language if args.only_check else LANGUAGES:
-        own = [item for item in items if item.language == language]
-        told, found = of_language(language, own, not args.no_check, not args.only_check)
-        print(told, flush=True)
-        content |= found
-    if not args.only_check:
-        np.savez_compressed(args.out, allow_pickle=False, **content)
-        print(f"{args.out}: {args.out.stat().st_size / 1024:.0f} KiB")
+    fit_by_language(
+        items,
+        args.language if args.only_check else LANGUAGES,
+        lambda language, own: of_language(language, own, not args.no_check, not args.only_check),
+        {"features": np.array(FEATURES)},
+        None if args.only_check else args.out,
+    )
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ scikit-learn (`pip install 'vigie[dev]'`), which running Vigie does not. Half a 
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,16 +18,16 @@ from scipy import sparse
 
 from streams.language.catalogue import CATEGORIES
 from streams.language.recipe.labelled import (
-    CORPUS,
     FOLDS,
     SEED,
-    SUITE,
     Floats,
     Labelled,
     corpus_mark,
+    fit_by_language,
     folds_of,
     precision_recall,
     read_all,
+    recipe_parser,
     said_in,
     weights_of,
     words_said,
@@ -39,7 +37,8 @@ from streams.language.weights import WORDING_FILE
 from streams.language.wording import PARTIES, SLOTS, slots_of
 
 DECAY, ROUNDS = 1e-6, 12
-"""Three times the decay finds less."""
+NEVER = -10.0
+"""Log-odds of a category that nobody says."""
 STEPS = 10
 """Either way, in which a weight is kept."""
 SPARED = 99.9
@@ -64,7 +63,7 @@ def fit(x: sparse.csr_matrix, said: NDArray[np.bool_], counts: Floats) -> Floats
     found = np.zeros((said.shape[1], x.shape[1]))
     for number, of_category in enumerate(said.T):
         if not of_category.any():
-            found[number, -len(PARTIES) :] = -10.0
+            found[number, -len(PARTIES) :] = NEVER
             continue
         model = SGDClassifier(
             loss="log_loss",
@@ -113,26 +112,17 @@ def of_language(language: str, items: Sequence[Labelled], check: bool, write: bo
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--suite", type=Path, default=SUITE)
-    parser.add_argument("--corpus", type=Path, default=CORPUS)
-    parser.add_argument("--out", type=Path, default=WORDING_FILE)
-    parser.add_argument("--only-check", action="store_true", help="cross-validate, write nothing")
+    parser = recipe_parser(__doc__, WORDING_FILE)
     parser.add_argument("--no-check", action="store_true", help="write at once")
     args = parser.parse_args(arguments)
     items = read_all(args.suite, args.corpus, judged=False)
-    content: dict[str, NDArray[Any]] = {
-        "categories": np.array(CATEGORIES),
-        "corpus": np.array(corpus_mark(items)),
-    }
-    for language in LANGUAGES:
-        own = [item for item in items if item.language == language]
-        told, found = of_language(language, own, not args.no_check, not args.only_check)
-        print(told, flush=True)
-        content |= found
-    if not args.only_check:
-        np.savez_compressed(args.out, allow_pickle=False, **content)
-        print(f"{args.out}: {args.out.stat().st_size / 1024:.0f} KiB")
+    fit_by_language(
+        items,
+        LANGUAGES,
+        lambda language, own: of_language(language, own, not args.no_check, not args.only_check),
+        {"categories": np.array(CATEGORIES), "corpus": np.array(corpus_mark(items))},
+        None if args.only_check else args.out,
+    )
 
 
 if __name__ == "__main__":

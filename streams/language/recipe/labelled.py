@@ -7,7 +7,8 @@ their words are kept in one fold, so that no near-duplicate helps to judge anoth
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import argparse
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -93,6 +94,33 @@ def read_all(suite: Path, corpus: Path, *, judged: bool = True) -> list[Labelled
     ]
     plain = [item for language in LANGUAGES for item in plain_of(language)]
     return [*of_suite, *plain, *read_corpus(corpus, judged=judged)]
+
+
+def recipe_parser(description: str | None, out: Path) -> argparse.ArgumentParser:
+    """What every recipe that fits takes; `out` is the file that it writes if it is told no other."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--suite", type=Path, default=SUITE)
+    parser.add_argument("--corpus", type=Path, default=CORPUS)
+    parser.add_argument("--out", type=Path, default=out)
+    parser.add_argument("--only-check", action="store_true", help="cross-validate, write nothing")
+    return parser
+
+
+def fit_by_language(
+    items: Sequence[Labelled],
+    languages: Sequence[str],
+    fit: Callable[[str, list[Labelled]], tuple[str, dict[str, NDArray[Any]]]],
+    content: dict[str, NDArray[Any]],
+    out: Path | None,
+) -> None:
+    """Prints what `fit` tells of each language's utterances, and writes what it makes beside `content`, if there is a file for it."""
+    for language in languages:
+        told, made = fit(language, [item for item in items if item.language == language])
+        print(told, flush=True)
+        content |= made
+    if out is not None:
+        np.savez_compressed(out, allow_pickle=False, **content)
+        print(f"{out}: {out.stat().st_size / 1024:.0f} KiB")
 
 
 def mark_of(items: Sequence[Labelled]) -> str:
